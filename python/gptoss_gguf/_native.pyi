@@ -1,0 +1,121 @@
+"""The native engine. Blocking calls release the GIL; every object is safe to use from several threads."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class GptossError(Exception): ...
+class ModelFileError(GptossError): ...
+class RequestError(GptossError): ...
+class QueueFullError(GptossError): ...
+class OutOfMemoryError(GptossError): ...
+
+class TensorInfo:
+    name: str
+    type: str
+    shape: list[int]  # ggml order: shape[0] is the contiguous dimension
+    n_bytes: int
+    offset: int
+    file: int
+
+class ModelFile:
+    """Header, metadata and tensor table of a GGUF file (all parts of a split one); reads no tensor data."""
+
+    def __init__(self, path: str) -> None: ...
+    @property
+    def paths(self) -> list[str]: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...  # strings are decoded as UTF-8 with 'surrogateescape'
+    @property
+    def tensors(self) -> list[TensorInfo]: ...
+
+class EngineOptions:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        n_ctx: int = 0,  # most tokens of one sequence; 0 = as many as the model and memory allow
+        n_threads: int = 0,  # 0 = one per core
+        n_batch: int = 512,  # most tokens computed in one step
+        max_sequences: int = 8,  # most sequences computed in one step
+        max_queue: int = 256,  # most requests waiting
+    ) -> None: ...
+    device: str
+    n_ctx: int
+    n_threads: int
+    n_batch: int
+    max_sequences: int
+    max_queue: int
+
+class Request:
+    """One completion: a prompt and how to continue it."""
+
+    def __init__(
+        self,
+        prompt: list[int],
+        *,
+        max_tokens: int = -1,  # -1 = until the context is full
+        stop_tokens: list[int] = ...,  # generation ends after one of these; it is included in the chunk
+        temperature: float = 1.0,  # 0 = greedy
+        top_k: int = 0,  # 0 = all
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        presence_penalty: float = 0.0,
+        frequency_penalty: float = 0.0,
+        logit_bias: list[tuple[int, float]] = ...,
+        seed: int = 0,
+        completion_index: int = 0,  # which of n completions of one prompt this is; part of the RNG counter
+        top_logprobs: int = -1,  # -1 = no logprobs; k = the sampled token's and the k best
+        prompt_logits: bool = False,  # return the logits of every prompt position
+    ) -> None: ...
+
+class Chunk:
+    """What became ready since the last chunk. All lists are aligned with token_ids."""
+
+    token_ids: list[int]
+    logprobs: list[float]  # empty unless asked for; before any mask, penalty or temperature
+    top_logprobs: list[list[tuple[int, float]]]
+    finish_reason: str | None  # "stop" | "length" | "cancelled"; set on the last chunk only
+    n_prompt: int  # prompt tokens computed so far
+    def take_prompt_logits(self) -> NDArray[np.float32] | None: ...  # (n, n_vocab) rows of this chunk, moved out
+
+class Completion:
+    """A submitted request."""
+
+    def next_chunk(self, timeout: float | None = None) -> Chunk | None:
+        """The next chunk, or None when `timeout` seconds passed. After the last chunk: raises RequestError.
+
+        An error of the engine while serving this request is raised here.
+        """
+    def cancel(self) -> None:
+        """Asks the engine to stop; it does within one step. Safe to call at any time, any number of times."""
+    def fileno(self) -> int:
+        """A descriptor that is readable while a chunk waits; owned by this object."""
+
+class EngineStats:
+    n_steps: int
+    n_running: int
+    n_waiting: int
+    n_pages_used: int
+    n_pages_total: int
+
+class Engine:
+    def __init__(self, path: str, options: EngineOptions) -> None: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def n_ctx(self) -> int: ...
+    @property
+    def n_threads(self) -> int: ...
+    @property
+    def n_vocab(self) -> int: ...
+    def submit(self, request: Request) -> Completion:
+        """Raises RequestError (can never be served) or QueueFullError (try again later)."""
+    def stats(self) -> EngineStats: ...
+    def close(self) -> None:
+        """Cancels everything and joins the engine thread. Idempotent."""
+
+def version() -> str: ...
+def devices() -> list[str]: ...
