@@ -1,4 +1,5 @@
-// Scalar codecs: the definition of what the bytes of each tensor type mean. Bit-exact with the gguf package.
+// Scalar codecs: the definition of what the bytes of each tensor type mean. Bit-exact with the gguf
+// package.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 
 namespace gptoss::quant {
 
-// Decodes `n` weights of any supported type. src: (row_bytes(type, n)) bytes, any alignment; dst: (n).
-// Precondition: n is a multiple of the type's block_items.
+// Decodes `n` weights of any supported type. src: (row_bytes(type, n)) bytes, any alignment; dst:
+// (n). Precondition: n is a multiple of the type's block_items.
 void dequantize_row(TensorType type, const void* src, float* dst, size_t n) noexcept;
 
 // Encodes `n` weights as Q8_0 (scale = max|x|/127 in half precision, round half away from zero).
@@ -17,8 +18,8 @@ void dequantize_row(TensorType type, const void* src, float* dst, size_t n) noex
 void quantize_row_q8_0(const float* src, void* dst, size_t n) noexcept;
 
 float half_to_float(uint16_t bits) noexcept;
-uint16_t float_to_half(float value) noexcept;      // round to nearest even
+uint16_t float_to_half(float value) noexcept;  // round to nearest even
 float bf16_to_float(uint16_t bits) noexcept;
-uint16_t float_to_bf16(float value) noexcept;      // round to nearest even
+uint16_t float_to_bf16(float value) noexcept;  // round to nearest even
 
 }  // namespace gptoss::quant

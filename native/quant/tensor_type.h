@@ -12,6 +12,8 @@ enum class TensorType : uint32_t {
   f16 = 1,
   q4_0 = 2,
   q4_1 = 3,
+  mxfp4_pairs =
+      4,  // MXFP4 as Ollama wrote it in August 2025: byte j holds weights 2j (low) and 2j+1 (high)
   q5_0 = 6,
   q5_1 = 7,
   q8_0 = 8,
@@ -23,7 +25,7 @@ enum class TensorType : uint32_t {
   iq4_nl = 20,
   iq4_xs = 23,
   bf16 = 30,
-  mxfp4 = 39,
+  mxfp4 = 39,  // byte j holds weights j (low) and j+16 (high)
 };
 
 struct TypeTraits {
