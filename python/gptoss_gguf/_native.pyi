@@ -79,7 +79,9 @@ class Chunk:
     top_logprobs: list[list[tuple[int, float]]]
     finish_reason: str | None  # "stop" | "length" | "cancelled"; set on the last chunk only
     n_prompt: int  # prompt tokens computed so far
-    def take_prompt_logits(self) -> NDArray[np.float32] | None: ...  # (n, n_vocab) rows of this chunk, moved out
+    def take_prompt_logits(
+        self,
+    ) -> NDArray[np.float32] | None: ...  # (n, n_vocab) rows of this chunk, moved out
 
 class Completion:
     """A submitted request."""

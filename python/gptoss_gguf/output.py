@@ -1,0 +1,73 @@
+"""What a completion returns: whole (Output) or piece by piece (Chunk)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one completion."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Natural-log probability of a sampled token, and of the likeliest ones at its position.
+
+    They are those of the model itself: before any mask, penalty or temperature.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]  # (token id, logprob), likeliest first
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that the model wants made."""
+
+    name: str
+    arguments: str  # as the model wrote them: JSON, not validated
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished completion.
+
+    `text` ends before the stop token or stop string; `token_ids` holds every sampled token up to and
+    including the one that ended it. `logprobs` is None unless asked for, else aligned with `token_ids`.
+    `reasoning` and `tool_calls` are filled by chats only: a raw completion leaves them empty.
+    """
+
+    text: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[TokenLogprob, ...] | None
+    finish_reason: FinishReason
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What a stream yields: the fields of Output as deltas.
+
+    `text` may lag behind `token_ids` while a character or a possible stop string is incomplete.
+    `finish_reason` and `usage` are None on all chunks but the last.
+    """
+
+    text: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[TokenLogprob, ...] | None
+    finish_reason: FinishReason | None
+    usage: Usage | None
