@@ -6,7 +6,8 @@ target_include_directories(gptoss_flags INTERFACE "${PROJECT_SOURCE_DIR}/native"
 target_compile_options(gptoss_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow
   # One rounding per written operation, on every compiler: the reference must not depend on fused contractions.
-  -ffp-contract=off)
+  -ffp-contract=off
+  "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 target_link_libraries(gptoss_flags INTERFACE Threads::Threads)
 if(GPTOSS_SANITIZE)
   target_compile_options(gptoss_flags INTERFACE -fsanitize=${GPTOSS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -74,18 +74,19 @@ std::vector<std::string> part_paths(const Metadata& metadata, const std::string&
 
 void check_parts(const std::vector<Part>& parts, const std::vector<std::string>& paths) {
   uint64_t n_tensors = 0;
-  for (const Part& part : parts) n_tensors += part.tensors.size();
-  std::unordered_map<std::string_view, size_t> first_seen;
   for (size_t i = 0; i < parts.size(); ++i) {
     check_key(parts[i], paths[i], "split.no", i);
     check_key(parts[i], paths[i], "split.count", parts.size());
+    n_tensors += parts[i].tensors.size();
+  }
+  std::unordered_map<std::string_view, size_t> first_seen;
+  for (size_t i = 0; i < parts.size(); ++i) {
     check_key(parts[i], paths[i], "split.tensors.count", n_tensors);
     for (const Tensor& tensor : parts[i].tensors) {
       const auto [it, added] = first_seen.emplace(tensor.name, i);
-      if (!added) {
-        throw ModelFileError(paths[i] + ": tensor " + quoted(tensor.name) + ": is also in " +
-                             paths[it->second] + "; download the parts again");
-      }
+      if (added) continue;
+      throw ModelFileError(paths[i] + ": tensor " + quoted(tensor.name) + ": is also in " +
+                           paths[it->second] + "; download the parts again");
     }
   }
 }

@@ -1,0 +1,44 @@
+// Owned, page-aligned, zero-filled host memory that takes physical pages only where it is touched.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace gptoss {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  // Throws OutOfMemoryError naming `purpose` when the address space cannot be had.
+  Buffer(size_t n_bytes, const char* purpose);
+  ~Buffer() { release(); }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }  // bytes
+
+  template <typename T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  void release() noexcept;
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  std::byte* data_ = nullptr;  // (size_) bytes, owned
+  size_t size_ = 0;
+};
+
+// Bytes of memory this process may still take: the smaller of the system's and the control group's. 0 = unknown.
+size_t available_memory();
+
+}  // namespace gptoss

@@ -1,0 +1,84 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace gptoss {
+namespace {
+
+// About 20 us of polling bridges the gaps between the operations of one step without a system call.
+constexpr int kSpins = 2000;
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+int cores_of_this_process() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// Waits until `value` differs from `old`.
+template <typename T>
+void wait_for_change(const std::atomic<T>& value, T old) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    relax();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads > 0 ? n_threads : std::max(1, cores_of_this_process())) {
+  workers_.reserve(static_cast<size_t>(n_threads_ - 1));
+  for (int thread = 1; thread < n_threads_; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(int64_t n, Call call, void* context) {
+  if (n_threads_ == 1 || n <= 1) {
+    for (int64_t item = 0; item < n; ++item) call(context, item, 0);
+    return;
+  }
+  call_ = call;
+  context_ = context;
+  n_items_ = n;
+  next_item_.store(0, std::memory_order_relaxed);
+  n_busy_.store(n_threads_ - 1, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  drain(0);
+  for (int busy = n_busy_.load(std::memory_order_acquire); busy != 0; busy = n_busy_.load(std::memory_order_acquire))
+    wait_for_change(n_busy_, busy);
+}
+
+void ThreadPool::drain(int thread) {
+  for (int64_t item; (item = next_item_.fetch_add(1, std::memory_order_relaxed)) < n_items_;)
+    call_(context_, item, thread);
+}
+
+void ThreadPool::work(int thread) {
+  uint32_t seen = 0;
+  for (;;) {
+    wait_for_change(generation_, seen);
+    if (generation_.load(std::memory_order_acquire) == seen) continue;
+    // The caller starts no new loop before every worker has reported back, so the generation advances by one.
+    ++seen;
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    drain(thread);
+    if (n_busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) n_busy_.notify_one();
+  }
+}
+
+}  // namespace gptoss

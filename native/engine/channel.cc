@@ -1,0 +1,100 @@
+#include "engine/channel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include <gptoss/error.h>
+
+namespace gptoss {
+namespace {
+
+template <typename T>
+void append(std::vector<T>& to, std::vector<T>&& from) {
+  if (to.empty())
+    to = std::move(from);
+  else
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+Completion::Channel::~Channel() {
+  for (const int end : pipe_)
+    if (end >= 0) ::close(end);
+}
+
+void Completion::Channel::push(Chunk&& chunk) {
+  const std::lock_guard lock(mutex_);
+  if (!pending_) {
+    pending_ = std::move(chunk);
+  } else {
+    append(pending_->tokens, std::move(chunk.tokens));
+    append(pending_->logprobs, std::move(chunk.logprobs));
+    append(pending_->top_logprobs, std::move(chunk.top_logprobs));
+    append(pending_->prompt_logits, std::move(chunk.prompt_logits));
+    pending_->n_prompt = chunk.n_prompt;
+    pending_->finish_reason = chunk.finish_reason;
+  }
+  signal();
+}
+
+void Completion::Channel::fail(std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
+  signal();
+}
+
+std::optional<Chunk> Completion::Channel::next(std::optional<std::chrono::nanoseconds> timeout) {
+  std::unique_lock lock(mutex_);
+  if (timeout)
+    ready_.wait_for(lock, *timeout, [this] { return is_ready(); });
+  else
+    ready_.wait(lock, [this] { return is_ready(); });
+  if (pending_) {
+    std::optional<Chunk> chunk = std::exchange(pending_, std::nullopt);
+    finished_ = chunk->finish_reason != FinishReason::none;
+    if (!is_ready()) unsignal();
+    return chunk;
+  }
+  if (error_) std::rethrow_exception(error_);
+  if (finished_) throw RequestError("the request has finished; it has no further chunks");
+  return std::nullopt;
+}
+
+int Completion::Channel::fd() {
+  const std::lock_guard lock(mutex_);
+  if (pipe_[0] < 0) {
+    if (::pipe(pipe_) != 0) throw Error(std::string("cannot open a pipe for a stream: ") + std::strerror(errno));
+    for (const int end : pipe_) {
+      ::fcntl(end, F_SETFD, FD_CLOEXEC);
+      ::fcntl(end, F_SETFL, O_NONBLOCK);
+    }
+    if (is_ready()) signal();
+  }
+  return pipe_[0];
+}
+
+// Callers hold the lock.
+void Completion::Channel::signal() {
+  ready_.notify_all();
+  if (pipe_[1] >= 0 && !signalled_) signalled_ = ::write(pipe_[1], "", 1) == 1;
+}
+
+void Completion::Channel::unsignal() {
+  char byte;
+  if (signalled_ && ::read(pipe_[0], &byte, 1) == 1) signalled_ = false;
+}
+
+Completion::Completion(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
+Completion::~Completion() { cancel(); }
+std::optional<Chunk> Completion::next_chunk(std::optional<std::chrono::nanoseconds> timeout) { return channel_->next(timeout); }
+void Completion::cancel() { channel_->cancel(); }
+int Completion::fd() { return channel_->fd(); }
+
+}  // namespace gptoss

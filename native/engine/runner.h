@@ -1,0 +1,60 @@
+// Computes one step: from the scheduler's choice to new tokens in the sequences and chunks for their callers.
+#pragma once
+
+#include <exception>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/sequence.h"
+#include "kernels/ops.h"
+#include "model/model.h"
+
+namespace gptoss::engine {
+
+// What a step gave one sequence.
+struct StepResult {
+  Sequence* sequence = nullptr;  // as in its share
+  Chunk chunk;                   // for the caller; its finish_reason ends the sequence
+  std::exception_ptr error;      // instead of a chunk: ends the sequence too
+
+  bool is_last() const { return error != nullptr || chunk.finish_reason != FinishReason::none; }
+};
+
+class Runner {
+ public:
+  // All borrowed. max_sequences bounds the sequences of a step, n_step_tokens its tokens.
+  Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens, int max_sequences);
+
+  // Computes the shares and advances their sequences. One result per share, valid until the next call.
+  std::span<StepResult> run(std::span<const SequenceShare> shares);
+
+  // Rows of logits that Model::reserve must provide.
+  static int n_logits_rows(int max_sequences);
+
+ private:
+  void gather(std::span<const SequenceShare> shares);
+  void copy_prompt_logits(std::span<const SequenceShare> shares);
+  void choose_tokens();
+  void advance(const SequenceShare& share, StepResult& result);
+  void accept_token(size_t row, StepResult& result);
+
+  model::Model& model_;
+  kernels::Ops& ops_;
+  kv::KvCache& cache_;
+  int max_sequences_;
+
+  // The step. Capacity is reserved once.
+  std::vector<int32_t> tokens_;
+  std::vector<kernels::SequenceRows> rows_;
+  std::vector<StepResult> results_;        // (shares)
+  // The rows that get a token.
+  std::vector<Sequence*> sampled_;
+  std::vector<int32_t> logits_rows_;       // batch rows
+  std::vector<sampling::Row> sampler_rows_;
+  std::vector<sampling::Choice> choices_;
+  std::vector<std::vector<std::pair<int32_t, float>>> top_logprobs_;
+  std::vector<std::span<std::pair<int32_t, float>>> top_logprobs_spans_;
+};
+
+}  // namespace gptoss::engine

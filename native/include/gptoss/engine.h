@@ -1,0 +1,110 @@
+// The engine: a loaded model and one thread that serves requests with it. All functions may be called from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gptoss {
+
+struct EngineOptions {
+  std::string device = "auto";  // one of devices(), or "auto" for the best of them
+  int64_t n_ctx = 0;            // most tokens of one sequence; 0 = as many as model and memory allow
+  int n_threads = 0;            // 0 = one per core this process may use
+  int n_batch = 512;            // most tokens computed in one step
+  int max_sequences = 8;        // most sequences computed in one step
+  int max_queue = 256;          // most requests waiting
+};
+
+// One completion of one prompt.
+struct Request {
+  std::vector<int32_t> prompt;            // token ids, at least one
+  int64_t max_tokens = -1;                // -1 = until the context is full; 0 = compute the prompt only
+  std::vector<int32_t> stop_tokens;       // generation ends after any of these; it is part of the output
+  float temperature = 1.0f;               // 0 = greedy
+  int32_t top_k = 0;                      // 0 = all
+  float top_p = 1.0f;                     // (0, 1]
+  float min_p = 0.0f;                     // [0, 1]
+  float repetition_penalty = 1.0f;        // > 0; 1 = none
+  float presence_penalty = 0.0f;
+  float frequency_penalty = 0.0f;
+  std::vector<std::pair<int32_t, float>> logit_bias;  // token, addend
+  uint64_t seed = 0;
+  uint32_t completion_index = 0;          // which of n completions this is: part of the random counter
+  int32_t top_logprobs = -1;              // -1 = no logprobs; k = the chosen token's and the k best
+  bool prompt_logits = false;             // return the logits of every prompt position
+};
+
+enum class FinishReason { none, stop, length, cancelled };
+
+// What became ready since the last chunk. Lists are aligned with `tokens`.
+struct Chunk {
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs;  // before any mask, penalty or temperature
+  std::vector<std::vector<std::pair<int32_t, float>>> top_logprobs;
+  std::vector<float> prompt_logits;  // (rows, n_vocab) of the prompt positions computed since the last chunk
+  int64_t n_prompt = 0;              // prompt tokens computed so far
+  FinishReason finish_reason = FinishReason::none;  // set on the last chunk
+};
+
+// The caller's end of a submitted request. Destroying it cancels the request.
+class Completion {
+ public:
+  class Channel;
+  explicit Completion(std::shared_ptr<Channel> channel);
+  ~Completion();
+  Completion(const Completion&) = delete;
+  Completion& operator=(const Completion&) = delete;
+
+  // Waits for the next chunk: at most `timeout` (nullopt = for ever). Nothing when the time is up.
+  // Throws RequestError after the last chunk, and whatever ended the request if the engine failed.
+  std::optional<Chunk> next_chunk(std::optional<std::chrono::nanoseconds> timeout);
+  // Asks the engine to stop, which it does within one step; a last chunk says `cancelled`. Idempotent.
+  void cancel();
+  // A descriptor that polls readable while a chunk waits. Owned by this object. Throws Error when none can be had.
+  int fd();
+
+ private:
+  std::shared_ptr<Channel> channel_;
+};
+
+struct EngineStats {
+  int64_t n_steps = 0;        // computed since the start
+  int n_running = 0;          // sequences that hold KV pages
+  int n_waiting = 0;          // requests in the queue
+  int64_t n_pages_used = 0;   // KV pages
+  int64_t n_pages_total = 0;
+};
+
+class Engine {
+ public:
+  // Loads the model. Throws ModelFileError, RequestError (bad options), OutOfMemoryError.
+  Engine(const std::string& path, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const std::string& device() const;
+  int64_t n_ctx() const;     // tokens
+  int n_threads() const;
+  int64_t n_vocab() const;
+
+  // Throws RequestError (can never be served; after close) or QueueFullError (try again later).
+  std::shared_ptr<Completion> submit(Request request);
+  EngineStats stats() const;
+  // Cancels everything and joins the engine thread. Idempotent.
+  void close();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The devices this build can compute on, best first.
+std::vector<std::string> devices();
+
+}  // namespace gptoss

@@ -1,0 +1,51 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <gptoss/error.h>
+
+#include "model/rope.h"
+#include "model/tensor_locator.h"
+
+namespace gptoss::model {
+namespace {
+
+constexpr size_t kMostProblemsShown = 20;
+
+[[noreturn]] void throw_problems(const std::string& path, const std::vector<std::string>& problems) {
+  std::string message = path + " is no usable gpt-oss model: ";
+  for (size_t i = 0; i < std::min(problems.size(), kMostProblemsShown); ++i) message += (i > 0 ? "; " : "") + problems[i];
+  if (problems.size() > kMostProblemsShown)
+    message += "; and " + std::to_string(problems.size() - kMostProblemsShown) + " more";
+  throw ModelFileError(message);
+}
+
+}  // namespace
+
+std::unique_ptr<Model> Model::load(const std::string& path, kernels::Ops& ops, ThreadPool& pool) {
+  gguf::GgufFile file = gguf::GgufFile::open(path);
+  std::vector<std::string> problems;
+  Config config = read_config(file, problems);
+  // Shapes can only be judged against sizes.
+  if (config.has_all_sizes()) TensorLocator(file, config).check_all(problems);
+  if (!problems.empty()) throw_problems(path, problems);
+  return std::unique_ptr<Model>(new Model(std::move(file), config, ops, pool));
+}
+
+Model::Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool)
+    : file_(std::move(file)), config_(config), ops_(ops), rope_(make_rope(config)), weights_(file_, config_, ops, pool) {}
+
+void Model::reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions) {
+  ops_.reserve({.n_tokens = n_step_tokens,
+                .n_positions = n_positions,
+                .widest_row = std::max({config_.hidden, config_.ff, config_.query_width()}),
+                .n_experts = config_.n_experts,
+                .n_vocab = static_cast<int32_t>(config_.n_vocab)});
+  activations_ = std::make_unique<Activations>(config_, n_step_tokens, n_logits_rows);
+}
+
+kv::KvShape Model::kv_shape() const { return {config_.n_layers, config_.n_kv_heads, ops_.kv_element_bytes()}; }
+
+}  // namespace gptoss::model

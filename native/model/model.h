@@ -1,0 +1,55 @@
+// A loaded gpt-oss: configuration, weights and the forward pass over one step.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "gguf/gguf_file.h"
+#include "kernels/ops.h"
+#include "kv/kv_cache.h"
+#include "model/activations.h"
+#include "model/config.h"
+#include "model/weights.h"
+
+namespace gptoss::model {
+
+// The tokens of one step: rows of several sequences, one sequence after the other.
+struct Step {
+  std::span<const int32_t> tokens;                      // (n)
+  std::span<const kernels::SequenceRows> sequences;     // cover the n rows in order
+};
+
+class Model {
+ public:
+  // Reads and checks the file; every problem with its hyper-parameters and tensors is in one ModelFileError.
+  // `ops` and `pool` are borrowed and must outlive the model.
+  static std::unique_ptr<Model> load(const std::string& path, kernels::Ops& ops, ThreadPool& pool);
+
+  const Config& config() const { return config_; }
+
+  // Allocates what steps need. Call once, before forward.
+  void reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions);
+  kv::KvShape kv_shape() const;
+
+  // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream in the activations.
+  // Precondition: the pages of every sequence cover its positions; tokens are valid ids. Allocates nothing.
+  void forward(const Step& step, kv::KvCache& cache);
+  // Logits of these rows of the last step, (rows, n_vocab), valid until the next call. At most n_logits_rows of them.
+  float* logits(std::span<const int32_t> rows);
+
+ private:
+  Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool);
+  void attention_block(int layer, const Step& step, kv::KvCache& cache);
+  void moe_block(int layer, int n_tokens);
+
+  gguf::GgufFile file_;
+  Config config_;
+  kernels::Ops& ops_;
+  kernels::Rope rope_;
+  Weights weights_;
+  std::unique_ptr<Activations> activations_;
+};
+
+}  // namespace gptoss::model
