@@ -17,22 +17,25 @@ class Bytes {
  public:
   template <class T>
   Bytes& put(T value) {
-    const auto* at = reinterpret_cast<const std::byte*>(&value);
-    data.insert(data.end(), at, at + sizeof value);
-    return *this;
+    return append(&value, sizeof value);
   }
   Bytes& string(std::string_view text) {
     put<uint64_t>(text.size());
     return raw(text);
   }
-  Bytes& raw(std::string_view text) {
-    const auto* at = reinterpret_cast<const std::byte*>(text.data());
-    data.insert(data.end(), at, at + text.size());
-    return *this;
-  }
+  Bytes& raw(std::string_view text) { return append(text.data(), text.size()); }
+  Bytes& raw(const Bytes& other) { return append(other.data.data(), other.data.size()); }
   void pad(size_t alignment) { data.resize((data.size() + alignment - 1) / alignment * alignment); }
 
   std::vector<std::byte> data;
+
+ private:
+  Bytes& append(const void* src, size_t n) {
+    const size_t at = data.size();
+    data.resize(at + n);
+    if (n > 0) std::memcpy(data.data() + at, src, n);
+    return *this;
+  }
 };
 
 struct GgufBuilder {
@@ -100,8 +103,7 @@ struct GgufBuilder {
   std::vector<std::byte> build() const {
     Bytes file;
     file.raw("GGUF").put(version).put(n_tensors).put(n_keys);
-    file.data.insert(file.data.end(), metadata.data.begin(), metadata.data.end());
-    file.data.insert(file.data.end(), table.data.begin(), table.data.end());
+    file.raw(metadata).raw(table);
     file.pad(alignment);
     for (uint64_t i = 0; i < data_size; ++i) file.put(static_cast<uint8_t>(i % 251));
     return file.data;

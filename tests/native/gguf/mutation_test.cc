@@ -10,6 +10,7 @@
 
 #include "gguf/part.h"
 #include "gguf_builder.h"
+#include "gguf_walk.h"
 #include "testing.h"
 
 namespace gptoss::gguf {
@@ -17,47 +18,13 @@ namespace {
 
 using Data = std::vector<std::byte>;
 
-// Reads every byte that a parsed file points at.
-struct Walker {
-  uint64_t sum = 0;
-
-  void operator()(std::string_view text) {
-    for (const char c : text) sum += static_cast<unsigned char>(c);
-  }
-  void operator()(const std::vector<std::string_view>& texts) {
-    for (const std::string_view text : texts) (*this)(text);
-  }
-  void operator()(const std::vector<double>& values) { sum += values.size(); }
-  template <class T>
-  void operator()(const std::vector<T>& values) {
-    for (const auto value : values) sum += static_cast<uint64_t>(value);
-  }
-  template <class T>
-  void operator()(T value) {
-    sum += value != T{} ? 1 : 0;
-  }
-
-  void walk(const Part& part) {
-    for (const auto& [key, value] : part.metadata) {
-      (*this)(key);
-      std::visit([this](const auto& held) { (*this)(held); }, value);
-    }
-    for (const Tensor& tensor : part.tensors) {
-      (*this)(tensor.name);
-      for (const std::byte byte : tensor.data) sum += std::to_integer<uint64_t>(byte);
-    }
-  }
-};
-
 // True when the file opens; false on ModelFileError. Anything else escapes and fails the test.
 bool opens(const Data& data) {
   // An exact heap copy, so that ASan sees the first byte read past the end.
   const auto copy = std::make_unique<std::byte[]>(data.size());
   std::ranges::copy(data, copy.get());
   try {
-    Walker walker;
-    walker.walk(parse_part({copy.get(), data.size()}, "m.gguf", 0));
-    CHECK(walker.sum > 0);
+    CHECK(testing::GgufWalker::walk(parse_part({copy.get(), data.size()}, "m.gguf", 0)) > 0);
     return true;
   } catch (const ModelFileError& error) {
     CHECK(std::string_view(error.what()).starts_with("m.gguf: "));
