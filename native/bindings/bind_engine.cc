@@ -107,7 +107,7 @@ void bind_engine(py::module_& m) {
       .def_readonly("logprobs", &PyChunk::logprobs)
       .def_readonly("top_logprobs", &PyChunk::top_logprobs)
       .def_readonly("n_prompt", &PyChunk::n_prompt)
-      .def_property_readonly("finish_reason", &finish_reason_of)
+      .def_property_readonly("finish_reason", [](const PyChunk& chunk) { return finish_reason_of(chunk); })
       .def("take_prompt_logits", [](PyChunk& chunk) { return take_prompt_logits(chunk, chunk.n_vocab); });
   py::class_<PyCompletion>(m, "Completion")
       .def(

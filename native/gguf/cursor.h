@@ -2,6 +2,7 @@
 // and the byte.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,6 +11,8 @@
 #include <string_view>
 
 namespace gptoss::gguf {
+
+static_assert(std::endian::native == std::endian::little, "GGUF numbers are little-endian");
 
 class Cursor {
  public:

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -33,6 +33,8 @@ class Descriptor {
   int fd_;
 };
 
+std::string describe(int error) { return std::generic_category().message(error); }
+
 [[noreturn]] void fail_errno(const std::string& path, int error) {
   switch (error) {
     case ENOENT:
@@ -42,7 +44,7 @@ class Descriptor {
     case EPERM:
       throw ModelFileError(path + ": permission denied; make the file readable for this user");
     default:
-      throw ModelFileError(path + ": cannot open: " + std::strerror(error));
+      throw ModelFileError(path + ": cannot open: " + describe(error));
   }
 }
 
@@ -66,8 +68,9 @@ FileMap FileMap::open(const std::string& path) {
   const size_t size = static_cast<size_t>(info.st_size);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) {
+    const int error = errno;
     throw ModelFileError(path + ": cannot map " + std::to_string(size) +
-                         " bytes: " + std::strerror(errno));
+                         " bytes: " + describe(error));
   }
   // Only a hint: a kernel that refuses it still reads the pages on demand.
   (void)::madvise(data, std::min(size, kReadAhead), MADV_WILLNEED);
