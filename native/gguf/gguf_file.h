@@ -28,7 +28,7 @@ struct Tensor {
   std::vector<uint64_t> shape;      // ggml order: shape[0] is the contiguous dimension (columns)
   uint64_t offset;                  // of the first byte, from the start of its file
   uint32_t file;                    // index into GgufFile::paths()
-  std::span<const std::byte> data;  // into the mapping, 8-byte aligned; empty when the type is unknown
+  std::span<const std::byte> data;  // mapped, 8-byte aligned; empty when the type is unknown
 };
 
 class GgufFile {

@@ -14,7 +14,8 @@ namespace gptoss::quant {
 void dequantize_row(TensorType type, const void* src, float* dst, size_t n) noexcept;
 
 // Encodes `n` weights as Q8_0 (scale = max|x|/127 in half precision, round half away from zero).
-// src: (n); dst: (row_bytes(q8_0, n)) bytes. Precondition: n is a multiple of 32.
+// src: (n); dst: (row_bytes(q8_0, n)) bytes. Precondition: n is a multiple of 32. A block that
+// holds NaN or infinity gets NaN or infinity as its scale.
 void quantize_row_q8_0(const float* src, void* dst, size_t n) noexcept;
 
 float half_to_float(uint16_t bits) noexcept;
