@@ -80,12 +80,6 @@ FileMap FileMap::open(const std::string& path) {
 FileMap::FileMap(FileMap&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
-FileMap& FileMap::operator=(FileMap&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
 FileMap::~FileMap() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }

@@ -15,7 +15,6 @@ class FileMap {
   static FileMap open(const std::string& path);
 
   FileMap(FileMap&& other) noexcept;
-  FileMap& operator=(FileMap&& other) noexcept;
   FileMap(const FileMap&) = delete;
   FileMap& operator=(const FileMap&) = delete;
   ~FileMap();

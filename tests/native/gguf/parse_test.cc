@@ -55,6 +55,33 @@ TEST(arrays_are_widened) {
   CHECK(get<std::vector<uint64_t>>(part, "none").empty());
 }
 
+// One item of each number type, its largest or smallest value.
+TEST(array_of_every_number_type) {
+  GgufBuilder b;
+  b.array("u8", GgufBuilder::kU8, 1).put<uint8_t>(UINT8_MAX);
+  b.array("u16", GgufBuilder::kU16, 1).put<uint16_t>(UINT16_MAX);
+  b.array("u32", GgufBuilder::kU32, 1).put<uint32_t>(UINT32_MAX);
+  b.array("u64", GgufBuilder::kU64, 1).put<uint64_t>(UINT64_MAX);
+  b.array("i8", GgufBuilder::kI8, 1).put<int8_t>(INT8_MIN);
+  b.array("i16", GgufBuilder::kI16, 1).put<int16_t>(INT16_MIN);
+  b.array("i32", GgufBuilder::kI32, 1).put<int32_t>(INT32_MIN);
+  b.array("i64", GgufBuilder::kI64, 1).put<int64_t>(INT64_MIN);
+  b.array("f64", GgufBuilder::kF64, 1).put<double>(0.1);
+  const Part part = parse(b);
+  const auto item = [&]<class T>(std::string_view key, T) {
+    return get<std::vector<T>>(part, key).at(0);
+  };
+  CHECK_EQ(item("u8", uint64_t{}), 255U);
+  CHECK_EQ(item("u16", uint64_t{}), 65535U);
+  CHECK_EQ(item("u32", uint64_t{}), UINT32_MAX);
+  CHECK_EQ(item("u64", uint64_t{}), UINT64_MAX);
+  CHECK_EQ(item("i8", int64_t{}), INT8_MIN);
+  CHECK_EQ(item("i16", int64_t{}), INT16_MIN);
+  CHECK_EQ(item("i32", int64_t{}), INT32_MIN);
+  CHECK_EQ(item("i64", int64_t{}), INT64_MIN);
+  CHECK_EQ(item("f64", double{}), 0.1);
+}
+
 TEST(tensors_point_at_their_data) {
   const Part part = parse(sample_gguf());
   CHECK_EQ(part.tensors.size(), 3U);
@@ -94,6 +121,7 @@ TEST(other_files_say_what_they_are) {
                "Git LFS pointer");
   CHECK_THROWS(ModelFileError, parse_text("<!DOCTYPE html>"), "a web page");
   CHECK_THROWS(ModelFileError, parse_text("tjgg\x03"), "old GGML file");
+  CHECK_THROWS(ModelFileError, parse_text("FUGG"), "big-endian GGUF file");
   CHECK_THROWS(ModelFileError, parse_text("PK\x03\x04"), "archive");
   CHECK_THROWS(ModelFileError, parse_text("12345678{\"a\""), "safetensors");
   CHECK_THROWS(ModelFileError, parse_text("GGU"), "m.gguf: is not a GGUF file");
