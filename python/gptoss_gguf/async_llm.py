@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,9 +44,7 @@ class AsyncLLM:
         quiet: bool = False,
     ) -> None:
         """Loads a model; arguments and errors are those of LLM."""
-        self._llm = LLM(
-            model, device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch, quiet=quiet
-        )
+        self._llm = LLM(model, device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch, quiet=quiet)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -117,7 +116,7 @@ class AsyncLLM:
                 running = await self._submit_when_possible(job, active)
                 task = asyncio.create_task(_collect(running))
                 # A task that is cancelled before its first step never enters its `with` block.
-                task.add_done_callback(lambda _, running=running: running.cancel())
+                task.add_done_callback(partial(_cancel, running))
                 task.add_done_callback(active.discard)
                 tasks.append(task)
                 active.add(task)
@@ -152,11 +151,20 @@ async def _collect(running: Running) -> Output:
     return join(chunks)
 
 
+def _cancel(running: Running, _: object) -> None:
+    running.cancel()
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
 async def _readable(fd: int) -> None:
     """Waits until the engine has a chunk. One-shot: a reader left in place would fire while nobody reads."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(fd, _wake, ready)
     try:
         await ready
     finally:

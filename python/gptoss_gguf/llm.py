@@ -44,8 +44,8 @@ class LLM:
     ) -> None:
         """Loads a model; downloads or converts it first where that is needed.
 
-        model: path of a .gguf file, a Hugging Face checkpoint folder, "org/repo[:QUANT]", "org/repo/file.gguf",
-            "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b" or "gpt-oss-120b".
+        model: path of a .gguf file, a Hugging Face checkpoint folder, "org/repo[:QUANT]",
+            "org/repo/file.gguf", "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b" or "gpt-oss-120b".
         device: "auto", or one of those that `gptoss info` lists.
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core. n_batch: most tokens computed in one step.

@@ -113,7 +113,11 @@ class Session:
 
     def jobs(self, prompt: Prompt, params: SamplingParams) -> list[Job]:
         """The n completions of a prompt. Text is encoded; raises RequestError for what is no prompt."""
-        ids = self.tokenizer.encode(prompt) if isinstance(prompt, str) else token_list(prompt, self.engine.n_vocab)
+        ids = (
+            self.tokenizer.encode(prompt)
+            if isinstance(prompt, str)
+            else token_list(prompt, self.engine.n_vocab)
+        )
         if not ids:
             raise RequestError("the prompt is empty: it must hold at least one token")
         seed = int.from_bytes(os.urandom(8)) if params.seed is None else params.seed
