@@ -21,7 +21,6 @@ class Cursor {
 
   uint64_t offset() const { return pos_; }
   uint64_t remaining() const { return bytes_.size() - pos_; }
-  const std::string& file() const { return file_; }
 
   // What is being read, for errors: ("key", its name), ("tensor", its name), ("header", "").
   void set_item(const char* kind, std::string_view name) {

@@ -1,6 +1,5 @@
 #include "gguf/metadata.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 

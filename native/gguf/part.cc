@@ -1,6 +1,9 @@
 #include "gguf/part.h"
 
+#include <algorithm>
 #include <bit>
+#include <string_view>
+#include <utility>
 
 #include <gptoss/error.h>
 
