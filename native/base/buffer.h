@@ -38,7 +38,8 @@ class Buffer {
   size_t size_ = 0;
 };
 
-// Bytes of memory this process may still take: the smaller of the system's and the control group's. 0 = unknown.
+// Bytes of memory this process may still take: the smaller of the system's and the control group's.
+// 0 = unknown.
 size_t available_memory();
 
 }  // namespace gptoss

@@ -1,4 +1,5 @@
-// Assertions on our own invariants. They stay on in release builds: a wrong page index is cheaper found than served.
+// Assertions on our own invariants. They stay on in release builds: a wrong page index is cheaper
+// found than served.
 #pragma once
 
 #include <stdexcept>

@@ -1,8 +1,7 @@
 #include "base/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
+#include <sched.h>
 
 namespace gptoss {
 namespace {
@@ -34,9 +33,11 @@ void wait_for_change(const std::atomic<T>& value, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads > 0 ? n_threads : std::max(1, cores_of_this_process())) {
+ThreadPool::ThreadPool(int n_threads)
+    : n_threads_(n_threads > 0 ? n_threads : std::max(1, cores_of_this_process())) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
-  for (int thread = 1; thread < n_threads_; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  for (int thread = 1; thread < n_threads_; ++thread)
+    workers_.emplace_back([this, thread] { work(thread); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -59,7 +60,8 @@ void ThreadPool::run(int64_t n, Call call, void* context) {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   drain(0);
-  for (int busy = n_busy_.load(std::memory_order_acquire); busy != 0; busy = n_busy_.load(std::memory_order_acquire))
+  for (int busy = n_busy_.load(std::memory_order_acquire); busy != 0;
+       busy = n_busy_.load(std::memory_order_acquire))
     wait_for_change(n_busy_, busy);
 }
 
@@ -73,7 +75,8 @@ void ThreadPool::work(int thread) {
   for (;;) {
     wait_for_change(generation_, seen);
     if (generation_.load(std::memory_order_acquire) == seen) continue;
-    // The caller starts no new loop before every worker has reported back, so the generation advances by one.
+    // The caller starts no new loop before every worker has reported back, so the generation
+    // advances by one.
     ++seen;
     if (stopping_.load(std::memory_order_relaxed)) return;
     drain(thread);

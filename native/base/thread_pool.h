@@ -19,12 +19,16 @@ class ThreadPool {
 
   int size() const { return n_threads_; }
 
-  // Calls body(item, thread) once for every item in [0, n), from all threads, and returns when all are done.
-  // Which thread gets which item varies from run to run, so an item's result must not depend on it.
-  // Calls come from one thread at a time; allocates nothing. body must not throw.
+  // Calls body(item, thread) once for every item in [0, n), from all threads, and returns when all
+  // are done. Which thread gets which item varies from run to run, so an item's result must not
+  // depend on it. Calls come from one thread at a time; allocates nothing. body must not throw.
   template <typename Body>
   void parallel_for(int64_t n, Body&& body) {
-    run(n, [](void* context, int64_t item, int thread) { (*static_cast<std::remove_reference_t<Body>*>(context))(item, thread); },
+    run(
+        n,
+        [](void* context, int64_t item, int thread) {
+          (*static_cast<std::remove_reference_t<Body>*>(context))(item, thread);
+        },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
@@ -42,8 +46,8 @@ class ThreadPool {
   void* context_ = nullptr;  // borrowed for the length of the loop
   int64_t n_items_ = 0;
   std::atomic<int64_t> next_item_{0};
-  std::atomic<int> n_busy_{0};            // workers that have not finished the current loop
-  std::atomic<uint32_t> generation_{0};   // odd/even does not matter; a change starts a loop
+  std::atomic<int> n_busy_{0};           // workers that have not finished the current loop
+  std::atomic<uint32_t> generation_{0};  // odd/even does not matter; a change starts a loop
   std::atomic<bool> stopping_{false};
 };
 

@@ -3,12 +3,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <pybind11/numpy.h>
-#include <pybind11/stl.h>
 
 #include <gptoss/engine.h>
 #include <gptoss/error.h>
@@ -24,10 +23,14 @@ namespace {
 
 py::object finish_reason_of(const Chunk& chunk) {
   switch (chunk.finish_reason) {
-    case FinishReason::stop: return py::str("stop");
-    case FinishReason::length: return py::str("length");
-    case FinishReason::cancelled: return py::str("cancelled");
-    case FinishReason::none: break;
+    case FinishReason::stop:
+      return py::str("stop");
+    case FinishReason::length:
+      return py::str("length");
+    case FinishReason::cancelled:
+      return py::str("cancelled");
+    case FinishReason::none:
+      break;
   }
   return py::none();
 }
@@ -39,25 +42,30 @@ py::object take_prompt_logits(Chunk& chunk, int64_t n_vocab) {
   chunk.prompt_logits.clear();
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(owner->size()) / n_vocab, n_vocab};
   const float* data = owner->data();
-  const py::capsule capsule(owner.release(), [](void* rows) { delete static_cast<std::vector<float>*>(rows); });
+  const py::capsule capsule(owner.release(),
+                            [](void* rows) { delete static_cast<std::vector<float>*>(rows); });
   return py::array_t<float>(shape, data, capsule);
 }
 
 std::optional<Chunk> next_chunk(Completion& completion, std::optional<double> timeout) {
   std::optional<std::chrono::nanoseconds> limit;
   // A day is for ever here, and keeps the conversion within range.
-  if (timeout) limit = std::chrono::nanoseconds(static_cast<int64_t>(std::clamp(*timeout, 0.0, 86400.0) * 1e9));
+  if (timeout)
+    limit =
+        std::chrono::nanoseconds(static_cast<int64_t>(std::clamp(*timeout, 0.0, 86400.0) * 1e9));
   return completion.next_chunk(limit);
 }
 
 void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
-      .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch, int max_sequences, int max_queue) {
+      .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
+                       int max_sequences, int max_queue) {
              return EngineOptions{device, n_ctx, n_threads, n_batch, max_sequences, max_queue};
            }),
-           py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx, py::arg("n_threads") = o.n_threads,
-           py::arg("n_batch") = o.n_batch, py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue)
+           py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
+           py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
+           py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue)
       .def_readwrite("device", &EngineOptions::device)
       .def_readwrite("n_ctx", &EngineOptions::n_ctx)
       .def_readwrite("n_threads", &EngineOptions::n_threads)
@@ -69,22 +77,35 @@ void bind_options(py::module_& m) {
 void bind_request(py::module_& m) {
   const Request r;
   py::class_<Request>(m, "Request")
-      .def(py::init([](std::vector<int32_t> prompt, int64_t max_tokens, std::vector<int32_t> stop_tokens, float temperature,
-                       int32_t top_k, float top_p, float min_p, float repetition_penalty, float presence_penalty,
-                       float frequency_penalty, std::vector<std::pair<int32_t, float>> logit_bias, uint64_t seed,
-                       uint32_t completion_index, int32_t top_logprobs, bool prompt_logits) {
-             return Request{.prompt = std::move(prompt), .max_tokens = max_tokens, .stop_tokens = std::move(stop_tokens),
-                            .temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p,
-                            .repetition_penalty = repetition_penalty, .presence_penalty = presence_penalty,
-                            .frequency_penalty = frequency_penalty, .logit_bias = std::move(logit_bias), .seed = seed,
-                            .completion_index = completion_index, .top_logprobs = top_logprobs,
+      .def(py::init([](std::vector<int32_t> prompt, int64_t max_tokens,
+                       std::vector<int32_t> stop_tokens, float temperature, int32_t top_k,
+                       float top_p, float min_p, float repetition_penalty, float presence_penalty,
+                       float frequency_penalty, std::vector<std::pair<int32_t, float>> logit_bias,
+                       uint64_t seed, uint32_t completion_index, int32_t top_logprobs,
+                       bool prompt_logits) {
+             return Request{.prompt = std::move(prompt),
+                            .max_tokens = max_tokens,
+                            .stop_tokens = std::move(stop_tokens),
+                            .temperature = temperature,
+                            .top_k = top_k,
+                            .top_p = top_p,
+                            .min_p = min_p,
+                            .repetition_penalty = repetition_penalty,
+                            .presence_penalty = presence_penalty,
+                            .frequency_penalty = frequency_penalty,
+                            .logit_bias = std::move(logit_bias),
+                            .seed = seed,
+                            .completion_index = completion_index,
+                            .top_logprobs = top_logprobs,
                             .prompt_logits = prompt_logits};
            }),
-           py::arg("prompt"), py::kw_only(), py::arg("max_tokens") = r.max_tokens, py::arg("stop_tokens") = r.stop_tokens,
-           py::arg("temperature") = r.temperature, py::arg("top_k") = r.top_k, py::arg("top_p") = r.top_p,
-           py::arg("min_p") = r.min_p, py::arg("repetition_penalty") = r.repetition_penalty,
-           py::arg("presence_penalty") = r.presence_penalty, py::arg("frequency_penalty") = r.frequency_penalty,
-           py::arg("logit_bias") = r.logit_bias, py::arg("seed") = r.seed, py::arg("completion_index") = r.completion_index,
+           py::arg("prompt"), py::kw_only(), py::arg("max_tokens") = r.max_tokens,
+           py::arg("stop_tokens") = r.stop_tokens, py::arg("temperature") = r.temperature,
+           py::arg("top_k") = r.top_k, py::arg("top_p") = r.top_p, py::arg("min_p") = r.min_p,
+           py::arg("repetition_penalty") = r.repetition_penalty,
+           py::arg("presence_penalty") = r.presence_penalty,
+           py::arg("frequency_penalty") = r.frequency_penalty, py::arg("logit_bias") = r.logit_bias,
+           py::arg("seed") = r.seed, py::arg("completion_index") = r.completion_index,
            py::arg("top_logprobs") = r.top_logprobs, py::arg("prompt_logits") = r.prompt_logits);
 }
 
@@ -107,8 +128,10 @@ void bind_engine(py::module_& m) {
       .def_readonly("logprobs", &PyChunk::logprobs)
       .def_readonly("top_logprobs", &PyChunk::top_logprobs)
       .def_readonly("n_prompt", &PyChunk::n_prompt)
-      .def_property_readonly("finish_reason", [](const PyChunk& chunk) { return finish_reason_of(chunk); })
-      .def("take_prompt_logits", [](PyChunk& chunk) { return take_prompt_logits(chunk, chunk.n_vocab); });
+      .def_property_readonly("finish_reason",
+                             [](const PyChunk& chunk) { return finish_reason_of(chunk); })
+      .def("take_prompt_logits",
+           [](PyChunk& chunk) { return take_prompt_logits(chunk, chunk.n_vocab); });
   py::class_<PyCompletion>(m, "Completion")
       .def(
           "next_chunk",
@@ -126,7 +149,8 @@ void bind_engine(py::module_& m) {
       .def_readonly("n_waiting", &EngineStats::n_waiting)
       .def_readonly("n_pages_used", &EngineStats::n_pages_used)
       .def_readonly("n_pages_total", &EngineStats::n_pages_total);
-  // The last reference may be dropped by the garbage collector: joining the engine thread must not hold the GIL.
+  // The last reference may be dropped by the garbage collector: joining the engine thread must not
+  // hold the GIL.
   struct JoinWithoutGil {
     void operator()(Engine* engine) const {
       const py::gil_scoped_release release;
@@ -145,7 +169,9 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("n_vocab", &Engine::n_vocab)
       .def(
           "submit",
-          [](Engine& self, Request request) { return PyCompletion{self.submit(std::move(request)), self.n_vocab()}; },
+          [](Engine& self, Request request) {
+            return PyCompletion{self.submit(std::move(request)), self.n_vocab()};
+          },
           py::arg("request"), without_gil())
       .def("stats", &Engine::stats)
       .def("close", &Engine::close, without_gil());

@@ -13,7 +13,8 @@ void bind_errors(py::module_& m) {
   py::register_exception<RequestError>(m, "RequestError", base);
   py::register_exception<QueueFullError>(m, "QueueFullError", base);
   py::register_exception<OutOfMemoryError>(m, "OutOfMemoryError", base);
-  for (const char* name : {"GptossError", "ModelFileError", "RequestError", "QueueFullError", "OutOfMemoryError"})
+  for (const char* name :
+       {"GptossError", "ModelFileError", "RequestError", "QueueFullError", "OutOfMemoryError"})
     m.attr(name).attr("__module__") = "gptoss_gguf";
 }
 

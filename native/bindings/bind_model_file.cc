@@ -13,7 +13,8 @@ namespace {
 
 // A file may hold any bytes as text; surrogateescape keeps them recoverable.
 py::str decode(std::string_view text) {
-  PyObject* decoded = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
+  PyObject* decoded =
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
   if (decoded == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::str>(decoded);
 }
@@ -33,7 +34,8 @@ struct ToPython {
 
 py::dict metadata_of(const ModelFile& file) {
   py::dict dict;
-  for (const auto& [key, value] : file.metadata()) dict[decode(key)] = std::visit(ToPython{}, value);
+  for (const auto& [key, value] : file.metadata())
+    dict[decode(key)] = std::visit(ToPython{}, value);
   return dict;
 }
 
@@ -48,16 +50,21 @@ void bind_model_file(py::module_& m) {
       .def_readonly("offset", &ModelFile::TensorInfo::offset)
       .def_readonly("file", &ModelFile::TensorInfo::file);
   py::class_<ModelFile>(m, "ModelFile")
-      .def(py::init<const std::string&>(), py::arg("path"), py::call_guard<py::gil_scoped_release>())
+      .def(py::init<const std::string&>(), py::arg("path"),
+           py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("paths", &ModelFile::paths)
       .def_property_readonly("metadata", &metadata_of)
       .def_property_readonly("tensors", &ModelFile::tensors);
-  m.def("tensor_table", [] {
-    py::list table;
-    for (const TableRow& row : tensor_table())
-      table.append(py::make_tuple(row.name, row.per_layer, py::tuple(py::cast(row.shape)), row.role));
-    return table;
-  }, "(name, per_layer, shape, role) of every tensor a gpt-oss GGUF must hold.");
+  m.def(
+      "tensor_table",
+      [] {
+        py::list table;
+        for (const TableRow& row : tensor_table())
+          table.append(
+              py::make_tuple(row.name, row.per_layer, py::tuple(py::cast(row.shape)), row.role));
+        return table;
+      },
+      "(name, per_layer, shape, role) of every tensor a gpt-oss GGUF must hold.");
 }
 
 }  // namespace gptoss::bindings

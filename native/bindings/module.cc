@@ -3,7 +3,9 @@
 
 PYBIND11_MODULE(_native, m) {
   m.doc() = "The native engine of gptoss_gguf. Internal: use the gptoss_gguf package.";
-  m.def("version", [] { return GPTOSS_VERSION; }, "Version of the package this module was built for.");
+  m.def(
+      "version", [] { return GPTOSS_VERSION; },
+      "Version of the package this module was built for.");
   gptoss::bindings::bind_errors(m);
   gptoss::bindings::bind_model_file(m);
   gptoss::bindings::bind_engine(m);

@@ -1,12 +1,11 @@
 #include "engine/channel.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <iterator>
 #include <string>
+#include <unistd.h>
 #include <utility>
 
 #include <gptoss/error.h>
@@ -70,7 +69,8 @@ std::optional<Chunk> Completion::Channel::next(std::optional<std::chrono::nanose
 int Completion::Channel::fd() {
   const std::lock_guard lock(mutex_);
   if (pipe_[0] < 0) {
-    if (::pipe(pipe_) != 0) throw Error(std::string("cannot open a pipe for a stream: ") + std::strerror(errno));
+    if (::pipe(pipe_) != 0)
+      throw Error(std::string("cannot open a pipe for a stream: ") + std::strerror(errno));
     for (const int end : pipe_) {
       ::fcntl(end, F_SETFD, FD_CLOEXEC);
       ::fcntl(end, F_SETFL, O_NONBLOCK);
@@ -93,7 +93,9 @@ void Completion::Channel::unsignal() {
 
 Completion::Completion(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
 Completion::~Completion() { cancel(); }
-std::optional<Chunk> Completion::next_chunk(std::optional<std::chrono::nanoseconds> timeout) { return channel_->next(timeout); }
+std::optional<Chunk> Completion::next_chunk(std::optional<std::chrono::nanoseconds> timeout) {
+  return channel_->next(timeout);
+}
 void Completion::cancel() { channel_->cancel(); }
 int Completion::fd() { return channel_->fd(); }
 

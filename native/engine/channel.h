@@ -1,4 +1,5 @@
-// The queue of one request's chunks from the engine thread to its caller. All its locking is in here.
+// The queue of one request's chunks from the engine thread to its caller. All its locking is in
+// here.
 #pragma once
 
 #include <atomic>
@@ -11,7 +12,8 @@
 
 namespace gptoss {
 
-// Chunks that the caller has not taken yet are merged into one, so a slow caller costs no more than its output.
+// Chunks that the caller has not taken yet are merged into one, so a slow caller costs no more than
+// its output.
 class Completion::Channel {
  public:
   Channel() = default;
@@ -38,9 +40,9 @@ class Completion::Channel {
   std::condition_variable ready_;
   std::optional<Chunk> pending_;
   std::exception_ptr error_;
-  bool finished_ = false;     // the last chunk has been taken
-  bool signalled_ = false;    // a byte stands in the pipe
-  int pipe_[2] = {-1, -1};    // read and write end, made when somebody asks for it
+  bool finished_ = false;   // the last chunk has been taken
+  bool signalled_ = false;  // a byte stands in the pipe
+  int pipe_[2] = {-1, -1};  // read and write end, made when somebody asks for it
   std::atomic<bool> cancelled_{false};
 };
 

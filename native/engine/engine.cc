@@ -40,28 +40,34 @@ EngineOptions validated(const EngineOptions& options) {
   engine::validate(options);
   EngineOptions result = options;
   if (result.device == "auto") result.device = devices().front();
-  result.max_sequences = std::min(result.max_sequences, result.n_batch);  // a step has a token for each sequence
+  result.max_sequences =
+      std::min(result.max_sequences, result.n_batch);  // a step has a token for each sequence
   return result;
 }
 
-// Bytes the KV cache may take: half of what is left once the weights are open, since they still have to be read.
+// Bytes the KV cache may take: half of what is left once the weights are open, since they still
+// have to be read.
 size_t kv_budget() {
   const size_t available = available_memory();
   return (available > 0 ? available : kAssumedMemory) / 2;
 }
 
-int64_t choose_n_ctx(const EngineOptions& options, const model::Config& config, const kv::KvShape& shape) {
+int64_t choose_n_ctx(const EngineOptions& options, const model::Config& config,
+                     const kv::KvShape& shape) {
   if (options.n_ctx > config.n_ctx_train)
-    throw RequestError("n_ctx is " + std::to_string(options.n_ctx) + "; this model's context ends at " +
-                       std::to_string(config.n_ctx_train) + " tokens");
+    throw RequestError("n_ctx is " + std::to_string(options.n_ctx) +
+                       "; this model's context ends at " + std::to_string(config.n_ctx_train) +
+                       " tokens");
   if (options.n_ctx > 0) return options.n_ctx;
-  const auto affordable = static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
+  const auto affordable =
+      static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
   return std::min(config.n_ctx_train, std::max<int64_t>(affordable, 1024));
 }
 
 // Positions for all sequences together: room for every one at full length if that is affordable.
 int64_t choose_n_cached(const EngineOptions& options, int64_t n_ctx, const kv::KvShape& shape) {
-  const auto affordable = static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
+  const auto affordable =
+      static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
   return std::clamp(affordable, n_ctx, n_ctx * options.max_sequences);
 }
 
@@ -75,11 +81,13 @@ class Engine::Impl {
         ops_(kernels::make_reference_ops(pool_)),
         model_(model::Model::load(path, *ops_, pool_)),
         n_ctx_(choose_n_ctx(options_, model_->config(), model_->kv_shape())),
-        cache_(model_->kv_shape(), choose_n_cached(options_, n_ctx_, model_->kv_shape()), options_.max_sequences, options_.n_batch),
+        cache_(model_->kv_shape(), choose_n_cached(options_, n_ctx_, model_->kv_shape()),
+               options_.max_sequences, options_.n_batch),
         scheduler_(cache_, {options_.n_batch, options_.max_sequences}),
         inbox_(options_.max_queue) {
     model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), n_ctx_);
-    runner_ = std::make_unique<Runner>(*model_, *ops_, cache_, options_.n_batch, options_.max_sequences);
+    runner_ =
+        std::make_unique<Runner>(*model_, *ops_, cache_, options_.n_batch, options_.max_sequences);
     publish_stats();
     thread_ = std::thread([this] { loop(); });
   }
@@ -97,9 +105,17 @@ class Engine::Impl {
     check_logits_fit(request);
     auto sequence = std::make_unique<Sequence>();
     const int64_t n_prompt = std::ssize(request.prompt);
-    sequence->n_most = request.max_tokens < 0 ? n_ctx_ : std::min(n_ctx_, n_prompt + request.max_tokens);
-    sequence->params = {request.temperature, request.top_k, request.top_p, request.min_p, request.repetition_penalty,
-                        request.presence_penalty, request.frequency_penalty, request.seed, request.completion_index,
+    sequence->n_most =
+        request.max_tokens < 0 ? n_ctx_ : std::min(n_ctx_, n_prompt + request.max_tokens);
+    sequence->params = {request.temperature,
+                        request.top_k,
+                        request.top_p,
+                        request.min_p,
+                        request.repetition_penalty,
+                        request.presence_penalty,
+                        request.frequency_penalty,
+                        request.seed,
+                        request.completion_index,
                         request.top_logprobs};
     sequence->tokens = request.prompt;
     sequence->request = std::move(request);
@@ -150,7 +166,8 @@ class Engine::Impl {
       for (engine::StepResult& result : runner_->run(shares)) deliver(result);
       n_steps_.fetch_add(1);
     } catch (const std::bad_alloc&) {
-      fail_step(shares, std::make_exception_ptr(OutOfMemoryError("out of memory while computing; use a smaller context or batch")));
+      fail_step(shares, std::make_exception_ptr(OutOfMemoryError(
+                            "out of memory while computing; use a smaller context or batch")));
     } catch (...) {
       fail_step(shares, std::current_exception());
     }
@@ -175,7 +192,8 @@ class Engine::Impl {
     for (const auto& share : shares) failed.push_back(share.sequence);
     const auto left = scheduler_.all();
     for (Sequence* sequence : shares.empty() ? left : failed) {
-      if (std::find(left.begin(), left.end(), sequence) == left.end()) continue;  // was delivered before the failure
+      if (std::find(left.begin(), left.end(), sequence) == left.end())
+        continue;  // was delivered before the failure
       const auto channel = sequence->channel;
       scheduler_.remove(sequence);
       publish_stats();
@@ -209,8 +227,9 @@ class Engine::Impl {
     const size_t n_bytes = request.prompt.size() * static_cast<size_t>(n_vocab()) * sizeof(float);
     const size_t available = available_memory();
     if (available > 0 && n_bytes > available / 2)
-      throw OutOfMemoryError("the logits of " + std::to_string(request.prompt.size()) + " tokens take " +
-                             std::to_string(n_bytes >> 20) + " MiB, more than half of what is free; ask for fewer tokens");
+      throw OutOfMemoryError("the logits of " + std::to_string(request.prompt.size()) +
+                             " tokens take " + std::to_string(n_bytes >> 20) +
+                             " MiB, more than half of what is free; ask for fewer tokens");
   }
 
   const EngineOptions options_;
@@ -229,13 +248,16 @@ class Engine::Impl {
   std::thread thread_;
 };
 
-Engine::Engine(const std::string& path, const EngineOptions& options) : impl_(std::make_unique<Impl>(path, options)) {}
+Engine::Engine(const std::string& path, const EngineOptions& options)
+    : impl_(std::make_unique<Impl>(path, options)) {}
 Engine::~Engine() = default;
 const std::string& Engine::device() const { return impl_->device(); }
 int64_t Engine::n_ctx() const { return impl_->n_ctx(); }
 int Engine::n_threads() const { return impl_->n_threads(); }
 int64_t Engine::n_vocab() const { return impl_->n_vocab(); }
-std::shared_ptr<Completion> Engine::submit(Request request) { return impl_->submit(std::move(request)); }
+std::shared_ptr<Completion> Engine::submit(Request request) {
+  return impl_->submit(std::move(request));
+}
 EngineStats Engine::stats() const { return impl_->stats(); }
 void Engine::close() { impl_->close(); }
 

@@ -14,10 +14,11 @@ class Inbox {
  public:
   explicit Inbox(int n_most) : n_most_(n_most) {}
 
-  // Throws QueueFullError, or RequestError after close. `n_waiting`: requests that the engine has taken but not begun.
+  // Throws QueueFullError, or RequestError after close. `n_waiting`: requests that the engine has
+  // taken but not begun.
   void put(std::unique_ptr<Sequence> sequence, int n_waiting);
-  // Moves everything to `into`. When `wait`, first waits until there is something or the inbox is closed.
-  // False once it is closed.
+  // Moves everything to `into`. When `wait`, first waits until there is something or the inbox is
+  // closed. False once it is closed.
   bool take_all(std::vector<std::unique_ptr<Sequence>>& into, bool wait);
   void close();
   int n_waiting();

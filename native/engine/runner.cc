@@ -10,7 +10,8 @@ namespace gptoss::engine {
 
 int Runner::n_logits_rows(int max_sequences) { return std::max(max_sequences, 16); }
 
-Runner::Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens, int max_sequences)
+Runner::Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens,
+               int max_sequences)
     : model_(model), ops_(ops), cache_(cache), max_sequences_(max_sequences) {
   tokens_.reserve(static_cast<size_t>(n_step_tokens));
   const auto n = static_cast<size_t>(max_sequences);
@@ -35,7 +36,8 @@ std::span<StepResult> Runner::run(std::span<const SequenceShare> shares) {
   return results_;
 }
 
-// Lays the shares out as the rows of one batch, and notes which rows get a token: those that complete a sequence.
+// Lays the shares out as the rows of one batch, and notes which rows get a token: those that
+// complete a sequence.
 void Runner::gather(std::span<const SequenceShare> shares) {
   tokens_.clear();
   rows_.clear();
@@ -70,7 +72,8 @@ void Runner::copy_prompt_logits(std::span<const SequenceShare> shares) {
       slice.clear();
       const int64_t n_rows = std::min<int64_t>(end - position, n_logits_rows(max_sequences_));
       for (int64_t k = 0; k < n_rows; ++k)
-        slice.push_back(static_cast<int32_t>(rows_[i].row_begin + position + k - sequence.n_computed));
+        slice.push_back(
+            static_cast<int32_t>(rows_[i].row_begin + position + k - sequence.n_computed));
       const float* logits = model_.logits(slice);
       auto& sent = results_[i].chunk.prompt_logits;
       sent.insert(sent.end(), logits, logits + n_rows * n_vocab);
@@ -118,9 +121,9 @@ void Runner::accept_token(size_t row, StepResult& result) {
   const sampling::Choice& choice = choices_[row];
   Sequence& sequence = *result.sequence;
   if (choice.token < 0) {
-    result.error = std::make_exception_ptr(
-        Error("the model gave no finite logit at position " + std::to_string(sequence.n_computed - 1) +
-              "; its file is damaged, or biases of the request forbid every token"));
+    result.error = std::make_exception_ptr(Error(
+        "the model gave no finite logit at position " + std::to_string(sequence.n_computed - 1) +
+        "; its file is damaged, or biases of the request forbid every token"));
     return;
   }
   Chunk& chunk = result.chunk;

@@ -1,4 +1,5 @@
-// Computes one step: from the scheduler's choice to new tokens in the sequences and chunks for their callers.
+// Computes one step: from the scheduler's choice to new tokens in the sequences and chunks for
+// their callers.
 #pragma once
 
 #include <exception>
@@ -24,9 +25,11 @@ struct StepResult {
 class Runner {
  public:
   // All borrowed. max_sequences bounds the sequences of a step, n_step_tokens its tokens.
-  Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens, int max_sequences);
+  Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens,
+         int max_sequences);
 
-  // Computes the shares and advances their sequences. One result per share, valid until the next call.
+  // Computes the shares and advances their sequences. One result per share, valid until the next
+  // call.
   std::span<StepResult> run(std::span<const SequenceShare> shares);
 
   // Rows of logits that Model::reserve must provide.
@@ -47,10 +50,10 @@ class Runner {
   // The step. Capacity is reserved once.
   std::vector<int32_t> tokens_;
   std::vector<kernels::SequenceRows> rows_;
-  std::vector<StepResult> results_;        // (shares)
+  std::vector<StepResult> results_;  // (shares)
   // The rows that get a token.
   std::vector<Sequence*> sampled_;
-  std::vector<int32_t> logits_rows_;       // batch rows
+  std::vector<int32_t> logits_rows_;  // batch rows
   std::vector<sampling::Row> sampler_rows_;
   std::vector<sampling::Choice> choices_;
   std::vector<std::vector<std::pair<int32_t, float>>> top_logprobs_;

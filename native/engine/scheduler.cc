@@ -43,7 +43,8 @@ void Scheduler::place(Sequence& sequence) {
 }
 
 bool Scheduler::place_next_waiting() {
-  if (preempted_ || waiting_.empty() || budget_ == 0 || n_running() == limits_.max_sequences) return false;
+  if (preempted_ || waiting_.empty() || budget_ == 0 || n_running() == limits_.max_sequences)
+    return false;
   Sequence& next = *waiting_.front();
   // A newcomer displaces nobody, and starts only when it can get as far as its first new token.
   const int64_t n_wanted = std::min<int64_t>(std::ssize(next.tokens) + 1, next.n_most);
@@ -61,8 +62,9 @@ void Scheduler::preempt_youngest() {
   preempted_ = true;
   std::unique_ptr<Sequence> youngest = std::move(running_.back());
   running_.pop_back();
-  const auto placed = std::find_if(step_.begin(), step_.end(),
-                                   [&](const SequenceShare& share) { return share.sequence == youngest.get(); });
+  const auto placed = std::find_if(step_.begin(), step_.end(), [&](const SequenceShare& share) {
+    return share.sequence == youngest.get();
+  });
   if (placed != step_.end()) {
     budget_ += placed->n_tokens;
     step_.erase(placed);

@@ -1,4 +1,5 @@
-// Decides which tokens the next step computes. Owns the sequences and their pages; computes nothing.
+// Decides which tokens the next step computes. Owns the sequences and their pages; computes
+// nothing.
 #pragma once
 
 #include <deque>
@@ -11,9 +12,10 @@
 
 namespace gptoss::engine {
 
-// First come, first served: sequences that generate go first, one token each; what is left of the step's budget goes to
-// prompts in order of arrival. When pages run out, the youngest sequence gives its pages back and is computed again
-// later, which by batch invariance changes nothing but time.
+// First come, first served: sequences that generate go first, one token each; what is left of the
+// step's budget goes to prompts in order of arrival. When pages run out, the youngest sequence
+// gives its pages back and is computed again later, which by batch invariance changes nothing but
+// time.
 class Scheduler {
  public:
   struct Limits {
@@ -46,8 +48,8 @@ class Scheduler {
   std::deque<std::unique_ptr<Sequence>> waiting_;   // oldest first
   std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
   std::vector<SequenceShare> step_;
-  int budget_ = 0;           // tokens left in the step being made
-  bool preempted_ = false;   // by the step being made
+  int budget_ = 0;          // tokens left in the step being made
+  bool preempted_ = false;  // by the step being made
 };
 
 }  // namespace gptoss::engine

@@ -26,7 +26,9 @@ struct Sequence {
 
   int64_t n_prompt() const { return std::ssize(request.prompt); }
   int64_t n_to_compute() const { return std::ssize(tokens) - n_computed; }
-  std::span<const int32_t> output() const { return std::span(tokens).subspan(request.prompt.size()); }
+  std::span<const int32_t> output() const {
+    return std::span(tokens).subspan(request.prompt.size());
+  }
 };
 
 // The part of a sequence that a step computes: its next n_tokens tokens.

@@ -1,4 +1,5 @@
-// What a caller may ask for: every check that a request or an option can fail, before the engine thread sees it.
+// What a caller may ask for: every check that a request or an option can fail, before the engine
+// thread sees it.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,11 @@
-// The operation table: what a device must be able to do to run gpt-oss. One class per device implements it.
+// The operation table: what a device must be able to do to run gpt-oss. One class per device
+// implements it.
 //
-// Conventions: n = tokens of the step, in batch rows 0..n-1. Row-major; the last dimension is contiguous. float is
-// IEEE binary32. Every pointer is borrowed for the call unless it says otherwise. For a token, the result of an
-// operation depends only on that token's row, its sequence's KV and the weights: never on n, on its row number or
-// on its neighbours (batch invariance).
+// Conventions: n = tokens of the step, in batch rows 0..n-1. Row-major; the last dimension is
+// contiguous. float is IEEE binary32. Every pointer is borrowed for the call unless it says
+// otherwise. For a token, the result of an operation depends only on that token's row, its
+// sequence's KV and the weights: never on n, on its row number or on its neighbours (batch
+// invariance).
 #pragma once
 
 #include <cstddef>
@@ -20,8 +22,8 @@
 
 namespace gptoss::kernels {
 
-// A weight matrix, or `count` of them (experts). Rows are quantised along cols. Strides, because some files keep two
-// matrices in one tensor, one under the other or with their rows interleaved.
+// A weight matrix, or `count` of them (experts). Rows are quantised along cols. Strides, because
+// some files keep two matrices in one tensor, one under the other or with their rows interleaved.
 struct Matrix {
   quant::TensorType type{};
   int64_t rows = 0;                 // outputs
@@ -33,7 +35,8 @@ struct Matrix {
 
   size_t row_bytes() const { return quant::row_bytes(type, static_cast<size_t>(cols)); }
   const std::byte* row(int64_t which, int64_t index) const {
-    return data + static_cast<size_t>(which) * matrix_stride + static_cast<size_t>(index) * row_stride;
+    return data + static_cast<size_t>(which) * matrix_stride +
+           static_cast<size_t>(index) * row_stride;
   }
 };
 
@@ -43,14 +46,16 @@ struct Linear {
   const float* bias = nullptr;  // (count, rows); nullptr = none
 };
 
-// Rotary embedding with YaRN: angle of dimension pair (i, i+32) at position p is p * inverse_frequency[i].
+// Rotary embedding with YaRN: angle of dimension pair (i, i+32) at position p is p *
+// inverse_frequency[i].
 struct Rope {
-  float inverse_frequency[kHeadDim / 2];
-  float magnitude;  // cos and sin are multiplied by this
+  float inverse_frequency[kHeadDim / 2] = {};
+  float magnitude = 1;  // cos and sin are multiplied by this
 };
 
-// The KV cache of one layer. Element (page p, K=0|V=1, KV head h, token t of the page, dimension d) stands at
-// base + p * page_stride + (((kv * n_kv_heads + h) * kPageTokens + t) * kHeadDim + d) * (element bytes of the device).
+// The KV cache of one layer. Element (page p, K=0|V=1, KV head h, token t of the page, dimension d)
+// stands at base + p * page_stride + (((kv * n_kv_heads + h) * kPageTokens + t) * kHeadDim + d) *
+// (element bytes of the device).
 struct KvLayer {
   std::byte* base = nullptr;  // of this layer in page 0
   size_t page_stride = 0;     // bytes
@@ -59,117 +64,121 @@ struct KvLayer {
 
 // The rows of one sequence in a step: consecutive tokens, at consecutive positions.
 struct SequenceRows {
-  int row_begin = 0;               // first batch row
+  int row_begin = 0;  // first batch row
   int n_rows = 0;
   int64_t position_begin = 0;      // of row_begin; positions before it are in the KV cache
-  const int32_t* pages = nullptr;         // (ceil(end/64)) page ids of full layers by position / 64
-  const int32_t* window_pages = nullptr;  // likewise of sliding layers; -1 where freed behind the window
+  const int32_t* pages = nullptr;  // (ceil(end/64)) page ids of full layers by position / 64
+  const int32_t* window_pages =
+      nullptr;  // likewise of sliding layers; -1 where freed behind the window
 };
 
 // x[row] = embedding[tokens[row]]
 struct EmbedArgs {
-  Matrix embedding;       // (n_vocab, hidden)
-  const int32_t* tokens;  // (n)
-  float* x;               // (n, hidden)
-  int n;
+  Matrix embedding{};               // (n_vocab, hidden)
+  const int32_t* tokens = nullptr;  // (n)
+  float* x = nullptr;               // (n, hidden)
+  int n = 0;
 };
 
 // y = x / sqrt(mean(x^2) + epsilon) * weight
 struct NormArgs {
-  const float* x;       // (n, hidden)
-  const float* weight;  // (hidden)
-  float* y;             // (n, hidden)
-  int n;
-  int64_t hidden;
-  float epsilon;
+  const float* x = nullptr;       // (n, hidden)
+  const float* weight = nullptr;  // (hidden)
+  float* y = nullptr;             // (n, hidden)
+  int n = 0;
+  int64_t hidden = 0;
+  float epsilon = 0;
 };
 
 // q, k, v = linear(x); rotates q and k; appends k and v to the KV cache of the layer.
 struct QkvArgs {
-  const float* x;  // (n, hidden)
-  Linear q, k, v;  // (n_heads * 64, hidden), (n_kv_heads * 64, hidden) twice
-  const Rope* rope;
-  std::span<const SequenceRows> sequences;
-  bool sliding;    // which page table of a sequence applies
-  KvLayer kv;
-  float* query;    // (n, n_heads, 64), rotated
-  int n;
+  const float* x = nullptr;  // (n, hidden)
+  Linear q{}, k{}, v{};      // (n_heads * 64, hidden), (n_kv_heads * 64, hidden) twice
+  const Rope* rope = nullptr;
+  std::span<const SequenceRows> sequences{};
+  bool sliding = false;  // which page table of a sequence applies
+  KvLayer kv{};
+  float* query = nullptr;  // (n, n_heads, 64), rotated
+  int n = 0;
 };
 
-// Softmax attention of every query head over the positions it sees, with one learned sink per head in the denominator.
+// Softmax attention of every query head over the positions it sees, with one learned sink per head
+// in the denominator.
 struct AttendArgs {
-  const float* query;  // (n, n_heads, 64)
-  const float* sinks;  // (n_heads)
-  std::span<const SequenceRows> sequences;
-  bool sliding;        // see only the last kWindow positions
-  KvLayer kv;
-  float* attended;     // (n, n_heads, 64)
-  int n_heads;
-  int n;
+  const float* query = nullptr;  // (n, n_heads, 64)
+  const float* sinks = nullptr;  // (n_heads)
+  std::span<const SequenceRows> sequences{};
+  bool sliding = false;  // see only the last kWindow positions
+  KvLayer kv{};
+  float* attended = nullptr;  // (n, n_heads, 64)
+  int n_heads = 0;
+  int n = 0;
 };
 
 // residual += linear(x)
 struct ProjectArgs {
-  const float* x;   // (n, cols)
-  Linear linear;    // (hidden, cols)
-  float* residual;  // (n, hidden)
-  int n;
+  const float* x = nullptr;   // (n, cols)
+  Linear linear{};            // (hidden, cols)
+  float* residual = nullptr;  // (n, hidden)
+  int n = 0;
 };
 
-// The kExpertsPerToken experts with the highest router logits, best first (ties: lower id), and the softmax over them.
+// The kExpertsPerToken experts with the highest router logits, best first (ties: lower id), and the
+// softmax over them.
 struct RouteArgs {
-  const float* x;        // (n, hidden)
-  Linear router;         // (n_experts, hidden)
-  int32_t* experts;      // (n, 4)
-  float* expert_weights; // (n, 4)
-  int n;
+  const float* x = nullptr;         // (n, hidden)
+  Linear router{};                  // (n_experts, hidden)
+  int32_t* experts = nullptr;       // (n, 4)
+  float* expert_weights = nullptr;  // (n, 4)
+  int n = 0;
 };
 
 // activated = swiglu(gate(x), up(x)) for each chosen expert:
 // (min-clamped up + 1) * gate * sigmoid(1.702 gate), gate <= 7, -7 <= up <= 7.
 struct MoeUpArgs {
-  const float* x;          // (n, hidden)
-  const int32_t* experts;  // (n, 4)
-  Linear gate, up;         // n_experts x (ff, hidden)
-  float* activated;        // (n, 4, ff)
-  int n;
+  const float* x = nullptr;          // (n, hidden)
+  const int32_t* experts = nullptr;  // (n, 4)
+  Linear gate{}, up{};               // n_experts x (ff, hidden)
+  float* activated = nullptr;        // (n, 4, ff)
+  int n = 0;
 };
 
 // residual += sum over the chosen experts, in router order, of expert_weight * down(activated)
 struct MoeDownArgs {
-  const float* activated;       // (n, 4, ff)
-  const int32_t* experts;       // (n, 4)
-  const float* expert_weights;  // (n, 4)
-  Linear down;                  // n_experts x (hidden, ff)
-  float* expert_out;            // (n, 4, hidden) scratch
-  float* residual;              // (n, hidden)
-  int n;
+  const float* activated = nullptr;       // (n, 4, ff)
+  const int32_t* experts = nullptr;       // (n, 4)
+  const float* expert_weights = nullptr;  // (n, 4)
+  Linear down{};                          // n_experts x (hidden, ff)
+  float* expert_out = nullptr;            // (n, 4, hidden) scratch
+  float* residual = nullptr;              // (n, hidden)
+  int n = 0;
 };
 
 // logits[i] = unembedding(rms_norm(x[rows[i]]))
 struct LogitsArgs {
-  const float* x;             // (n, hidden) residual stream after the last layer
-  const int32_t* rows;        // (n_rows) batch rows whose logits are wanted
-  const float* norm_weight;   // (hidden)
-  float epsilon;
-  Matrix unembedding;         // (n_vocab, hidden)
-  float* normed;              // (n_rows, hidden) scratch
-  float* logits;              // (n_rows, n_vocab)
-  int n_rows;
+  const float* x = nullptr;            // (n, hidden) residual stream after the last layer
+  const int32_t* rows = nullptr;       // (n_rows) batch rows whose logits are wanted
+  const float* norm_weight = nullptr;  // (hidden)
+  float epsilon = 0;
+  Matrix unembedding{};     // (n_vocab, hidden)
+  float* normed = nullptr;  // (n_rows, hidden) scratch
+  float* logits = nullptr;  // (n_rows, n_vocab)
+  int n_rows = 0;
 };
 
 // One sampled token per row.
 struct ChooseArgs {
-  std::span<const sampling::Row> rows;                            // logits as left by logits()
-  std::span<sampling::Choice> choices;                            // (rows)
-  std::span<const std::span<std::pair<int32_t, float>>> top_logprobs;  // (rows) room for each row's best tokens
+  std::span<const sampling::Row> rows;  // logits as left by logits()
+  std::span<sampling::Choice> choices;  // (rows)
+  std::span<const std::span<std::pair<int32_t, float>>>
+      top_logprobs;  // (rows) room for each row's best tokens
 };
 
 // The largest sizes a device will see; it sizes its own scratch by them, once.
 struct Limits {
-  int n_tokens = 0;        // of one step
-  int64_t n_positions = 0; // of one sequence
-  int64_t widest_row = 0;  // cols of the widest matrix
+  int n_tokens = 0;         // of one step
+  int64_t n_positions = 0;  // of one sequence
+  int64_t widest_row = 0;   // cols of the widest matrix
   int n_experts = 0;
   int32_t n_vocab = 0;
 };
@@ -187,7 +196,8 @@ struct Work {
 };
 
 // Contract 6: an operation without an overload here does not compile into the bench or the trace.
-// `kv_element_bytes`: of the device's cache. For experts, `n_distinct` is how many different ones the step touches.
+// `kv_element_bytes`: of the device's cache. For experts, `n_distinct` is how many different ones
+// the step touches.
 Work work_of(const EmbedArgs& args);
 Work work_of(const NormArgs& args);
 Work work_of(const QkvArgs& args, size_t kv_element_bytes);
@@ -202,11 +212,12 @@ class Ops {
  public:
   virtual ~Ops() = default;
 
-  virtual const char* name() const = 0;               // as in LLM(device=...)
-  virtual size_t kv_element_bytes() const = 0;        // of one stored K or V value
+  virtual const char* name() const = 0;         // as in LLM(device=...)
+  virtual size_t kv_element_bytes() const = 0;  // of one stored K or V value
   // Sizes the device's scratch. Called once, before any operation.
   virtual void reserve(const Limits& limits) = 0;
-  // The matrix in the layout this device computes with; may be the argument itself, which then must stay alive.
+  // The matrix in the layout this device computes with; may be the argument itself, which then must
+  // stay alive.
   virtual Matrix adopt(const Matrix& host) = 0;
 
   virtual void embed(const EmbedArgs& args) = 0;
@@ -221,7 +232,8 @@ class Ops {
   virtual void choose(const ChooseArgs& args) = 0;
 };
 
-// The float32 model written like the paper; the truth every other device is compared with. The pool is borrowed.
+// The float32 model written like the paper; the truth every other device is compared with. The pool
+// is borrowed.
 std::unique_ptr<Ops> make_reference_ops(ThreadPool& pool);
 
 }  // namespace gptoss::kernels

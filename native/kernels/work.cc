@@ -22,11 +22,13 @@ Work linear_work(const Linear& linear, int n) {
 Work experts_work(const Linear& linear, int n, int n_distinct) {
   const Matrix& w = linear.weight;
   const uint64_t uses = u64(n) * kExpertsPerToken;
-  return {u64(n_distinct) * (w.row_bytes() * u64(w.rows) + u64(w.rows) * kFloat) + uses * u64(w.rows + w.cols) * kFloat,
+  return {u64(n_distinct) * (w.row_bytes() * u64(w.rows) + u64(w.rows) * kFloat) +
+              uses * u64(w.rows + w.cols) * kFloat,
           uses * u64(w.rows) * u64(w.cols)};
 }
 
-// Positions that the queries of a step see, summed over its tokens, and read at least once, summed over its sequences.
+// Positions that the queries of a step see, summed over its tokens, and read at least once, summed
+// over its sequences.
 struct Seen {
   uint64_t scored = 0;
   uint64_t read = 0;
@@ -36,7 +38,8 @@ Seen positions_seen(std::span<const SequenceRows> sequences, bool sliding) {
   Seen seen;
   for (const SequenceRows& sequence : sequences) {
     const int64_t end = sequence.position_begin + sequence.n_rows;
-    const int64_t first_query_sees = sliding ? std::max<int64_t>(0, sequence.position_begin - (kWindow - 1)) : 0;
+    const int64_t first_query_sees =
+        sliding ? std::max<int64_t>(0, sequence.position_begin - (kWindow - 1)) : 0;
     seen.read += u64(end - first_query_sees);
     for (int64_t position = sequence.position_begin; position < end; ++position)
       seen.scored += u64(sliding ? std::min<int64_t>(position + 1, kWindow) : position + 1);
@@ -65,7 +68,8 @@ Work work_of(const QkvArgs& args, size_t kv_element_bytes) {
 Work work_of(const AttendArgs& args, size_t kv_element_bytes) {
   const Seen seen = positions_seen(args.sequences, args.sliding);
   const uint64_t width = u64(args.n_heads) * kHeadDim;
-  return {seen.read * 2 * u64(args.kv.n_kv_heads) * kHeadDim * kv_element_bytes + u64(args.n) * 2 * width * kFloat,
+  return {seen.read * 2 * u64(args.kv.n_kv_heads) * kHeadDim * kv_element_bytes +
+              u64(args.n) * 2 * width * kFloat,
           seen.scored * 2 * width};
 }
 
@@ -79,8 +83,12 @@ Work work_of(const MoeUpArgs& args, int n_distinct) {
   return work;
 }
 
-Work work_of(const MoeDownArgs& args, int n_distinct) { return experts_work(args.down, args.n, n_distinct); }
+Work work_of(const MoeDownArgs& args, int n_distinct) {
+  return experts_work(args.down, args.n, n_distinct);
+}
 
-Work work_of(const LogitsArgs& args) { return linear_work({args.unembedding, nullptr}, args.n_rows); }
+Work work_of(const LogitsArgs& args) {
+  return linear_work({args.unembedding, nullptr}, args.n_rows);
+}
 
 }  // namespace gptoss::kernels

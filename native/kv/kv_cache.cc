@@ -8,9 +8,11 @@
 namespace gptoss::kv {
 namespace {
 
-// A running sequence holds the window (at most 3 pages, unaligned) and the tokens of its share of the step.
+// A running sequence holds the window (at most 3 pages, unaligned) and the tokens of its share of
+// the step.
 int32_t n_window_pages(int n_sequences, int n_step_tokens) {
-  return static_cast<int32_t>(n_sequences * (kWindow / kPageTokens + 2) + n_pages_for(n_step_tokens));
+  return static_cast<int32_t>(n_sequences * (kWindow / kPageTokens + 2) +
+                              n_pages_for(n_step_tokens));
 }
 
 }  // namespace
@@ -23,14 +25,17 @@ size_t KvShape::layer_bytes() const {
   return 2 * static_cast<size_t>(n_kv_heads) * kPageTokens * kHeadDim * element_bytes;
 }
 
-size_t KvShape::page_bytes(bool sliding) const { return layer_bytes() * static_cast<size_t>(n_layers_of(sliding)); }
+size_t KvShape::page_bytes(bool sliding) const {
+  return layer_bytes() * static_cast<size_t>(n_layers_of(sliding));
+}
 
 KvCache::KvCache(const KvShape& shape, int64_t n_tokens, int n_sequences, int n_step_tokens)
     : shape_(shape),
       full_(static_cast<int32_t>(n_pages_for(n_tokens))),
       window_(n_window_pages(n_sequences, n_step_tokens)),
       full_storage_(static_cast<size_t>(full_.n_total()) * shape.page_bytes(false), "the KV cache"),
-      window_storage_(static_cast<size_t>(window_.n_total()) * shape.page_bytes(true), "the sliding-window KV cache") {}
+      window_storage_(static_cast<size_t>(window_.n_total()) * shape.page_bytes(true),
+                      "the sliding-window KV cache") {}
 
 bool KvCache::extend(PageTable& table, int64_t n_tokens) {
   const auto n_pages = static_cast<size_t>(n_pages_for(n_tokens));

@@ -1,6 +1,6 @@
-// The KV cache of all sequences: pages of 64 tokens for two groups of layers. Full layers keep every page of a
-// sequence; sliding layers free those behind their window. Policy lives with the caller: this class only hands out,
-// takes back and addresses pages.
+// The KV cache of all sequences: pages of 64 tokens for two groups of layers. Full layers keep
+// every page of a sequence; sliding layers free those behind their window. Policy lives with the
+// caller: this class only hands out, takes back and addresses pages.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ struct KvShape {
   size_t element_bytes = 0;  // of one K or V value
 
   int n_layers_of(bool sliding) const { return sliding ? (n_layers + 1) / 2 : n_layers / 2; }
-  size_t layer_bytes() const;                   // K and V of one page in one layer
-  size_t page_bytes(bool sliding) const;        // of one page, all layers of the group
+  size_t layer_bytes() const;             // K and V of one page in one layer
+  size_t page_bytes(bool sliding) const;  // of one page, all layers of the group
 };
 
 // The pages of one sequence, by position / 64.
@@ -31,11 +31,13 @@ struct PageTable {
 
 class KvCache {
  public:
-  // n_tokens: positions the full layers can hold, over all sequences. n_sequences: most that hold pages at once.
-  // n_step_tokens: most tokens appended in one step. The window group never runs out before the full group does.
+  // n_tokens: positions the full layers can hold, over all sequences. n_sequences: most that hold
+  // pages at once. n_step_tokens: most tokens appended in one step. The window group never runs out
+  // before the full group does.
   KvCache(const KvShape& shape, int64_t n_tokens, int n_sequences, int n_step_tokens);
 
-  // Makes positions [0, n_tokens) of the table addressable. False, and nothing changed, when pages are short.
+  // Makes positions [0, n_tokens) of the table addressable. False, and nothing changed, when pages
+  // are short.
   bool extend(PageTable& table, int64_t n_tokens);
   // Frees the sliding layers' pages that no token at or after `next_position` can see.
   void free_behind_window(PageTable& table, int64_t next_position);
@@ -54,7 +56,8 @@ class KvCache {
  private:
   KvShape shape_;
   PagePool full_, window_;
-  Buffer full_storage_, window_storage_;  // (pages, layers of the group, K|V, kv_heads, 64, 64) elements
+  Buffer full_storage_,
+      window_storage_;  // (pages, layers of the group, K|V, kv_heads, 64, 64) elements
 };
 
 // Pages that hold n tokens.

@@ -36,7 +36,8 @@ void PagePool::check_integrity() const {
     GPTOSS_CHECK(!is_free.at(static_cast<size_t>(page)));
     is_free[static_cast<size_t>(page)] = true;
   }
-  for (size_t page = 0; page < references_.size(); ++page) GPTOSS_CHECK(is_free[page] == (references_[page] == 0));
+  for (size_t page = 0; page < references_.size(); ++page)
+    GPTOSS_CHECK(is_free[page] == (references_[page] == 0));
 }
 
 }  // namespace gptoss::kv

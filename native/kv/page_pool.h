@@ -1,4 +1,5 @@
-// Ids of fixed-size pages with reference counts. Knows nothing of what a page holds or where. Not thread-safe.
+// Ids of fixed-size pages with reference counts. Knows nothing of what a page holds or where. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>

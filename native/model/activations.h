@@ -46,7 +46,9 @@ class Activations {
     use(logits_normed, n_logits * c.hidden);
     use(logits, n_logits * c.n_vocab);
   }
-  static size_t aligned_bytes(int64_t count) { return (static_cast<size_t>(count) * 4 + 63) / 64 * 64; }
+  static size_t aligned_bytes(int64_t count) {
+    return (static_cast<size_t>(count) * 4 + 63) / 64 * 64;
+  }
   size_t n_bytes(const Config& config, int n, int n_logits) {
     size_t total = 0;
     for_each(config, n, n_logits, [&](auto*&, int64_t count) { total += aligned_bytes(count); });

@@ -12,14 +12,16 @@ namespace {
 // Typed access to the metadata that collects problems instead of stopping at the first.
 class KeyReader {
  public:
-  KeyReader(const gguf::GgufFile& file, std::vector<std::string>& problems) : file_(file), problems_(problems) {}
+  KeyReader(const gguf::GgufFile& file, std::vector<std::string>& problems)
+      : file_(file), problems_(problems) {}
 
   // "gpt-oss", or "gptoss" as Ollama's own files before 2026 have it.
   std::string architecture() {
     const gguf::Value* value = find("general.architecture");
     const auto* name = value != nullptr ? std::get_if<std::string_view>(value) : nullptr;
     if (name == nullptr) {
-      problems_.push_back("key general.architecture is missing; this is not a model file this engine can read");
+      problems_.push_back(
+          "key general.architecture is missing; this is not a model file this engine can read");
       return "gpt-oss";
     }
     if (*name != "gpt-oss" && *name != "gptoss")
@@ -28,8 +30,10 @@ class KeyReader {
     return *name == "gptoss" ? "gptoss" : "gpt-oss";
   }
 
-  // A count in [least, most], or 0 after a problem. `fallback` stands in for a key that some files lack, or hold as 0.
-  int64_t count(const std::string& key, int64_t least, int64_t most, std::optional<int64_t> fallback = {}) {
+  // A count in [least, most], or 0 after a problem. `fallback` stands in for a key that some files
+  // lack, or hold as 0.
+  int64_t count(const std::string& key, int64_t least, int64_t most,
+                std::optional<int64_t> fallback = {}) {
     const gguf::Value* value = find(key);
     int64_t number = 0;
     if (value == nullptr) {
@@ -45,13 +49,15 @@ class KeyReader {
     if (number == 0 && fallback) number = *fallback;
     if (value != nullptr && (number < least || number > most)) {
       problems_.push_back("key " + key + " is " + std::to_string(number) + ", expected " +
-                          (least == most ? std::to_string(least) : std::to_string(least) + " to " + std::to_string(most)));
+                          (least == most ? std::to_string(least)
+                                         : std::to_string(least) + " to " + std::to_string(most)));
       return 0;
     }
     return number;
   }
 
-  float real(const std::string& key, double least, double most, std::optional<float> fallback = {}) {
+  float real(const std::string& key, double least, double most,
+             std::optional<float> fallback = {}) {
     const gguf::Value* value = find(key);
     if (value == nullptr) {
       if (!fallback) problems_.push_back("key " + key + " is missing");
@@ -60,7 +66,8 @@ class KeyReader {
     const auto* number = std::get_if<double>(value);
     if (number == nullptr || !(*number >= least && *number <= most)) {
       if (number != nullptr && *number == 0 && fallback) return *fallback;
-      problems_.push_back("key " + key + " is " + (number != nullptr ? std::to_string(*number) : "not a real number") +
+      problems_.push_back("key " + key + " is " +
+                          (number != nullptr ? std::to_string(*number) : "not a real number") +
                           ", expected " + std::to_string(least) + " to " + std::to_string(most));
       return static_cast<float>(least);
     }
@@ -69,7 +76,8 @@ class KeyReader {
 
   int64_t array_length(const std::string& key) {
     const gguf::Value* value = find(key);
-    const auto* strings = value != nullptr ? std::get_if<std::vector<std::string_view>>(value) : nullptr;
+    const auto* strings =
+        value != nullptr ? std::get_if<std::vector<std::string_view>>(value) : nullptr;
     if (strings != nullptr && !strings->empty()) return std::ssize(*strings);
     problems_.push_back("key " + key + " is missing or no list of strings");
     return 0;
@@ -80,7 +88,8 @@ class KeyReader {
     if (value == nullptr) return;
     const auto* text = std::get_if<std::string_view>(value);
     if (text == nullptr || *text != expected)
-      problems_.push_back("key " + key + " is " + (text != nullptr ? "'" + std::string(*text) + "'" : "no text") +
+      problems_.push_back("key " + key + " is " +
+                          (text != nullptr ? "'" + std::string(*text) + "'" : "no text") +
                           ", expected '" + std::string(expected) + "'");
   }
 
@@ -94,17 +103,20 @@ class KeyReader {
   std::vector<std::string>& problems_;
 };
 
-constexpr int64_t kMaxWidth = 1 << 20;  // far above any plausible model; keeps products within 64 bits
+constexpr int64_t kMaxWidth =
+    1 << 20;  // far above any plausible model; keeps products within 64 bits
 
 void require_block_multiple(const char* what, int64_t width, std::vector<std::string>& problems) {
   if (width % kBlock != 0)
-    problems.push_back(std::string(what) + " is " + std::to_string(width) + ", expected a multiple of " + std::to_string(kBlock));
+    problems.push_back(std::string(what) + " is " + std::to_string(width) +
+                       ", expected a multiple of " + std::to_string(kBlock));
 }
 
 }  // namespace
 
 bool Config::has_all_sizes() const {
-  return n_layers > 0 && n_experts > 0 && n_heads > 0 && n_kv_heads > 0 && hidden > 0 && ff > 0 && n_vocab > 0;
+  return n_layers > 0 && n_experts > 0 && n_heads > 0 && n_kv_heads > 0 && hidden > 0 && ff > 0 &&
+         n_vocab > 0;
 }
 
 int64_t Config::query_width() const { return static_cast<int64_t>(n_heads) * kHeadDim; }
@@ -117,20 +129,24 @@ Config read_config(const gguf::GgufFile& file, std::vector<std::string>& problem
   config.n_layers = static_cast<int>(keys.count(prefix + "block_count", 1, 1024));
   config.n_experts = static_cast<int>(keys.count(prefix + "expert_count", kExpertsPerToken, 4096));
   config.n_kv_heads = static_cast<int>(keys.count(prefix + "attention.head_count_kv", 1, 1024));
-  config.n_heads = static_cast<int>(
-      keys.count(prefix + "attention.head_count", int64_t{config.n_kv_heads} * kQueryGroup, int64_t{config.n_kv_heads} * kQueryGroup));
+  config.n_heads = static_cast<int>(keys.count(prefix + "attention.head_count",
+                                               int64_t{config.n_kv_heads} * kQueryGroup,
+                                               int64_t{config.n_kv_heads} * kQueryGroup));
   config.hidden = keys.count(prefix + "embedding_length", kBlock, kMaxWidth);
   config.ff = keys.count(prefix + "expert_feed_forward_length", kBlock, kMaxWidth,
                          keys.count(prefix + "feed_forward_length", kBlock, kMaxWidth));
   config.n_ctx_train = keys.count(prefix + "context_length", 1, int64_t{1} << 30);
   config.n_vocab = keys.array_length("tokenizer.ggml.tokens");
-  config.norm_epsilon = keys.real(prefix + "attention.layer_norm_rms_epsilon", 1e-12, 1e-1, config.norm_epsilon);
+  config.norm_epsilon =
+      keys.real(prefix + "attention.layer_norm_rms_epsilon", 1e-12, 1e-1, config.norm_epsilon);
   config.rope_theta = keys.real(prefix + "rope.freq_base", 1.0, 1e12);
   config.rope_factor = keys.real(prefix + "rope.scaling.factor", 1.0, 1e6, config.rope_factor);
-  config.rope_original_ctx =
-      keys.count(prefix + "rope.scaling.original_context_length", 1, int64_t{1} << 30, config.rope_original_ctx);
-  config.rope_beta_fast = keys.real(prefix + "rope.scaling.yarn_beta_fast", 1e-3, 1e6, config.rope_beta_fast);
-  config.rope_beta_slow = keys.real(prefix + "rope.scaling.yarn_beta_slow", 1e-3, 1e6, config.rope_beta_slow);
+  config.rope_original_ctx = keys.count(prefix + "rope.scaling.original_context_length", 1,
+                                        int64_t{1} << 30, config.rope_original_ctx);
+  config.rope_beta_fast =
+      keys.real(prefix + "rope.scaling.yarn_beta_fast", 1e-3, 1e6, config.rope_beta_fast);
+  config.rope_beta_slow =
+      keys.real(prefix + "rope.scaling.yarn_beta_slow", 1e-3, 1e6, config.rope_beta_slow);
 
   keys.expect_text(prefix + "rope.scaling.type", "yarn");
   keys.count(prefix + "expert_used_count", kExpertsPerToken, kExpertsPerToken, kExpertsPerToken);

@@ -1,7 +1,6 @@
 // The forward pass, as the paper has it.
-#include "model/model.h"
-
 #include "base/family.h"
+#include "model/model.h"
 
 namespace gptoss::model {
 
@@ -19,7 +18,8 @@ void Model::attention_block(int layer, const Step& step, kv::KvCache& cache) {
   Activations& a = *activations_;
   const int n = static_cast<int>(step.tokens.size());
   const bool sliding = is_sliding_layer(layer);
-  const kernels::KvLayer kv{cache.layer_base(layer), cache.page_stride(sliding), config_.n_kv_heads};
+  const kernels::KvLayer kv{cache.layer_base(layer), cache.page_stride(sliding),
+                            config_.n_kv_heads};
 
   ops_.norm({a.x, w.attn_norm, a.normed, n, config_.hidden, config_.norm_epsilon});
   ops_.qkv_rope_append({a.normed, w.q, w.k, w.v, &rope_, step.sequences, sliding, kv, a.query, n});
@@ -39,8 +39,8 @@ void Model::moe_block(int layer, int n) {
 
 float* Model::logits(std::span<const int32_t> rows) {
   Activations& a = *activations_;
-  ops_.logits({a.x, rows.data(), weights_.output_norm, config_.norm_epsilon, weights_.unembedding, a.logits_normed, a.logits,
-               static_cast<int>(rows.size())});
+  ops_.logits({a.x, rows.data(), weights_.output_norm, config_.norm_epsilon, weights_.unembedding,
+               a.logits_normed, a.logits, static_cast<int>(rows.size())});
   return a.logits;
 }
 

@@ -14,9 +14,11 @@ namespace {
 
 constexpr size_t kMostProblemsShown = 20;
 
-[[noreturn]] void throw_problems(const std::string& path, const std::vector<std::string>& problems) {
+[[noreturn]] void throw_problems(const std::string& path,
+                                 const std::vector<std::string>& problems) {
   std::string message = path + " is no usable gpt-oss model: ";
-  for (size_t i = 0; i < std::min(problems.size(), kMostProblemsShown); ++i) message += (i > 0 ? "; " : "") + problems[i];
+  for (size_t i = 0; i < std::min(problems.size(), kMostProblemsShown); ++i)
+    message += (i > 0 ? "; " : "") + problems[i];
   if (problems.size() > kMostProblemsShown)
     message += "; and " + std::to_string(problems.size() - kMostProblemsShown) + " more";
   throw ModelFileError(message);
@@ -35,7 +37,11 @@ std::unique_ptr<Model> Model::load(const std::string& path, kernels::Ops& ops, T
 }
 
 Model::Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool)
-    : file_(std::move(file)), config_(config), ops_(ops), rope_(make_rope(config)), weights_(file_, config_, ops, pool) {}
+    : file_(std::move(file)),
+      config_(config),
+      ops_(ops),
+      rope_(make_rope(config)),
+      weights_(file_, config_, ops, pool) {}
 
 void Model::reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions) {
   ops_.reserve({.n_tokens = n_step_tokens,
@@ -46,6 +52,8 @@ void Model::reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions) {
   activations_ = std::make_unique<Activations>(config_, n_step_tokens, n_logits_rows);
 }
 
-kv::KvShape Model::kv_shape() const { return {config_.n_layers, config_.n_kv_heads, ops_.kv_element_bytes()}; }
+kv::KvShape Model::kv_shape() const {
+  return {config_.n_layers, config_.n_kv_heads, ops_.kv_element_bytes()};
+}
 
 }  // namespace gptoss::model

@@ -17,14 +17,14 @@ namespace gptoss::model {
 
 // The tokens of one step: rows of several sequences, one sequence after the other.
 struct Step {
-  std::span<const int32_t> tokens;                      // (n)
-  std::span<const kernels::SequenceRows> sequences;     // cover the n rows in order
+  std::span<const int32_t> tokens;                   // (n)
+  std::span<const kernels::SequenceRows> sequences;  // cover the n rows in order
 };
 
 class Model {
  public:
-  // Reads and checks the file; every problem with its hyper-parameters and tensors is in one ModelFileError.
-  // `ops` and `pool` are borrowed and must outlive the model.
+  // Reads and checks the file; every problem with its hyper-parameters and tensors is in one
+  // ModelFileError. `ops` and `pool` are borrowed and must outlive the model.
   static std::unique_ptr<Model> load(const std::string& path, kernels::Ops& ops, ThreadPool& pool);
 
   const Config& config() const { return config_; }
@@ -33,10 +33,12 @@ class Model {
   void reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions);
   kv::KvShape kv_shape() const;
 
-  // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream in the activations.
-  // Precondition: the pages of every sequence cover its positions; tokens are valid ids. Allocates nothing.
+  // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream
+  // in the activations. Precondition: the pages of every sequence cover its positions; tokens are
+  // valid ids. Allocates nothing.
   void forward(const Step& step, kv::KvCache& cache);
-  // Logits of these rows of the last step, (rows, n_vocab), valid until the next call. At most n_logits_rows of them.
+  // Logits of these rows of the last step, (rows, n_vocab), valid until the next call. At most
+  // n_logits_rows of them.
   float* logits(std::span<const int32_t> rows);
 
  private:

@@ -26,7 +26,8 @@ bool is_readable(const TensorSpec& spec, uint32_t type_id) {
   using quant::TensorType;
   if (quant::find_type_traits(type_id) == nullptr) return false;
   const auto type = static_cast<TensorType>(type_id);
-  const bool is_plain = type == TensorType::f32 || type == TensorType::f16 || type == TensorType::bf16;
+  const bool is_plain =
+      type == TensorType::f32 || type == TensorType::f16 || type == TensorType::bf16;
   return spec.role == Role::dense || spec.role == Role::experts || is_plain;
 }
 
@@ -37,7 +38,8 @@ std::string type_text(uint32_t type_id) {
 
 }  // namespace
 
-std::vector<TensorLocator::Candidate> TensorLocator::candidates(int layer, const TensorSpec& spec) const {
+std::vector<TensorLocator::Candidate> TensorLocator::candidates(int layer,
+                                                                const TensorSpec& spec) const {
   const std::string prefix = layer_prefix(layer);
   const bool is_matrix = spec.role != Role::floats;
   const int64_t n_outputs = size_of(spec.shape[is_matrix ? 1 : 0], config_);
@@ -49,9 +51,11 @@ std::vector<TensorLocator::Candidate> TensorLocator::candidates(int layer, const
   const std::string_view suffix = is_matrix ? "weight" : "bias";
   const int64_t query = config_.query_width(), key_value = config_.key_value_width();
   const auto is = [&](std::string_view stem) {
-    return spec.name.size() == stem.size() + suffix.size() && spec.name.starts_with(stem) && spec.name.ends_with(suffix);
+    return spec.name.size() == stem.size() + suffix.size() && spec.name.starts_with(stem) &&
+           spec.name.ends_with(suffix);
   };
-  const std::string qkv = prefix + "attn_qkv." + std::string(suffix), gate_up = prefix + "ffn_gate_up_exps." + std::string(suffix);
+  const std::string qkv = prefix + "attn_qkv." + std::string(suffix),
+                    gate_up = prefix + "ffn_gate_up_exps." + std::string(suffix);
   if (is("attn_q.")) list.push_back({qkv, 0, 1, query + 2 * key_value});
   if (is("attn_k.")) list.push_back({qkv, query, 1, query + 2 * key_value});
   if (is("attn_v.")) list.push_back({qkv, query + key_value, 1, query + 2 * key_value});
@@ -60,8 +64,8 @@ std::vector<TensorLocator::Candidate> TensorLocator::candidates(int layer, const
   return list;
 }
 
-void TensorLocator::check_tensor(const gguf::Tensor& tensor, const TensorSpec& spec, int64_t n_outputs,
-                                 std::vector<std::string>& problems) const {
+void TensorLocator::check_tensor(const gguf::Tensor& tensor, const TensorSpec& spec,
+                                 int64_t n_outputs, std::vector<std::string>& problems) const {
   std::vector<uint64_t> expected;
   for (const Dim dim : spec.shape)
     if (dim != Dim::none) expected.push_back(static_cast<uint64_t>(size_of(dim, config_)));
@@ -73,21 +77,28 @@ void TensorLocator::check_tensor(const gguf::Tensor& tensor, const TensorSpec& s
 
   const std::string name = "tensor " + std::string(tensor.name);
   if (actual != expected)
-    problems.push_back(name + " has shape " + shape_text(tensor.shape) + ", expected " + shape_text(expected));
+    problems.push_back(name + " has shape " + shape_text(tensor.shape) + ", expected " +
+                       shape_text(expected));
   if (!is_readable(spec, tensor.type_id))
-    problems.push_back(name + " has type " + type_text(tensor.type_id) + ", which cannot be read here" +
-                       (spec.role == Role::floats || spec.role == Role::router ? "; expected F32, F16 or BF16" : ""));
+    problems.push_back(
+        name + " has type " + type_text(tensor.type_id) + ", which cannot be read here" +
+        (spec.role == Role::floats || spec.role == Role::router ? "; expected F32, F16 or BF16"
+                                                                : ""));
 }
 
-std::optional<Location> TensorLocator::find(int layer, const TensorSpec& spec, std::vector<std::string>* problems) const {
+std::optional<Location> TensorLocator::find(int layer, const TensorSpec& spec,
+                                            std::vector<std::string>* problems) const {
   for (const Candidate& candidate : candidates(layer, spec)) {
     const gguf::Tensor* tensor = file_.find(candidate.name);
     if (tensor == nullptr) continue;
-    // A fused tensor is checked for its first part only, or its problem would be listed once for each.
-    if (problems != nullptr && candidate.begin == 0) check_tensor(*tensor, spec, candidate.n_outputs, *problems);
+    // A fused tensor is checked for its first part only, or its problem would be listed once for
+    // each.
+    if (problems != nullptr && candidate.begin == 0)
+      check_tensor(*tensor, spec, candidate.n_outputs, *problems);
     return Location{tensor, candidate.begin, candidate.step};
   }
-  if (problems != nullptr) problems->push_back("tensor " + layer_prefix(layer) + std::string(spec.name) + " is missing");
+  if (problems != nullptr)
+    problems->push_back("tensor " + layer_prefix(layer) + std::string(spec.name) + " is missing");
   return std::nullopt;
 }
 
@@ -101,12 +112,14 @@ void TensorLocator::check_all(std::vector<std::string>& problems) const {
   for (int layer = 0; layer < config_.n_layers; ++layer) check(layer, layer_tensors());
   for (const gguf::Tensor& tensor : file_.tensors())
     if (!used.contains(tensor.name))
-      problems.push_back("tensor " + std::string(tensor.name) + " is not part of gpt-oss; computing without it would be wrong");
+      problems.push_back("tensor " + std::string(tensor.name) +
+                         " is not part of gpt-oss; computing without it would be wrong");
 }
 
 Location TensorLocator::locate(int layer, std::string_view name) const {
   const auto specs = layer < 0 ? model_tensors() : layer_tensors();
-  const auto spec = std::find_if(specs.begin(), specs.end(), [&](const TensorSpec& s) { return s.name == name; });
+  const auto spec =
+      std::find_if(specs.begin(), specs.end(), [&](const TensorSpec& s) { return s.name == name; });
   GPTOSS_CHECK(spec != specs.end());
   const auto location = find(layer, *spec, nullptr);
   GPTOSS_CHECK(location.has_value());

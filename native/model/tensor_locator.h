@@ -1,4 +1,5 @@
-// Finds each tensor of the table in a file, also under the names and in the fused layouts that Ollama has written.
+// Finds each tensor of the table in a file, also under the names and in the fused layouts that
+// Ollama has written.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,8 @@
 
 namespace gptoss::model {
 
-// Where a tensor of the table stands: in a tensor of the file, as the outputs begin, begin + step, ...
-// (an output is a row of a weight matrix, an element of a bias).
+// Where a tensor of the table stands: in a tensor of the file, as the outputs begin, begin + step,
+// ... (an output is a row of a weight matrix, an element of a bias).
 struct Location {
   const gguf::Tensor* tensor = nullptr;  // borrowed from the file
   int64_t begin = 0;
@@ -25,7 +26,8 @@ class TensorLocator {
  public:
   TensorLocator(const gguf::GgufFile& file, const Config& config) : file_(file), config_(config) {}
 
-  // Appends to `problems`, a line each: missing tensors, unreadable types, wrong shapes, tensors nobody asked for.
+  // Appends to `problems`, a line each: missing tensors, unreadable types, wrong shapes, tensors
+  // nobody asked for.
   void check_all(std::vector<std::string>& problems) const;
 
   // Precondition: check_all found no problem.
@@ -33,13 +35,14 @@ class TensorLocator {
 
  private:
   struct Candidate {
-    std::string name;            // in the file
+    std::string name;  // in the file
     int64_t begin = 0, step = 1;
-    int64_t n_outputs = 0;       // the outputs dimension of the whole tensor in the file
+    int64_t n_outputs = 0;  // the outputs dimension of the whole tensor in the file
   };
   // The names under which a tensor may stand, in order of preference.
   std::vector<Candidate> candidates(int layer, const TensorSpec& spec) const;
-  std::optional<Location> find(int layer, const TensorSpec& spec, std::vector<std::string>* problems) const;
+  std::optional<Location> find(int layer, const TensorSpec& spec,
+                               std::vector<std::string>* problems) const;
   void check_tensor(const gguf::Tensor& tensor, const TensorSpec& spec, int64_t n_outputs,
                     std::vector<std::string>& problems) const;
 

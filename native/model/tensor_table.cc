@@ -43,20 +43,29 @@ std::span<const TensorSpec> layer_tensors() { return kLayerTensors; }
 
 int64_t size_of(Dim dim, const Config& config) {
   switch (dim) {
-    case none: return 1;
-    case hidden: return config.hidden;
-    case vocab: return config.n_vocab;
-    case query: return config.query_width();
-    case key_value: return config.key_value_width();
-    case heads: return config.n_heads;
-    case expert: return config.n_experts;
-    case ff: return config.ff;
+    case none:
+      return 1;
+    case hidden:
+      return config.hidden;
+    case vocab:
+      return config.n_vocab;
+    case query:
+      return config.query_width();
+    case key_value:
+      return config.key_value_width();
+    case heads:
+      return config.n_heads;
+    case expert:
+      return config.n_experts;
+    case ff:
+      return config.ff;
   }
   GPTOSS_CHECK(false);
 }
 
 std::string_view name_of(Dim dim) {
-  constexpr std::string_view kNames[] = {"none", "hidden", "vocab", "query", "key_value", "heads", "expert", "ff"};
+  constexpr std::string_view kNames[] = {"none",      "hidden", "vocab",  "query",
+                                         "key_value", "heads",  "expert", "ff"};
   return kNames[static_cast<size_t>(dim)];
 }
 
@@ -65,6 +74,8 @@ std::string_view name_of(Role role) {
   return kNames[static_cast<size_t>(role)];
 }
 
-std::string layer_prefix(int layer) { return layer < 0 ? "" : "blk." + std::to_string(layer) + "."; }
+std::string layer_prefix(int layer) {
+  return layer < 0 ? "" : "blk." + std::to_string(layer) + ".";
+}
 
 }  // namespace gptoss::model

@@ -22,8 +22,8 @@ enum class Role : uint8_t {
 };
 
 struct TensorSpec {
-  std::string_view name;      // as llama.cpp writes it; a layer's tensors are prefixed with "blk.N."
-  std::array<Dim, 3> shape;   // ggml order: the contiguous dimension first; none = not there
+  std::string_view name;     // as llama.cpp writes it; a layer's tensors are prefixed with "blk.N."
+  std::array<Dim, 3> shape;  // ggml order: the contiguous dimension first; none = not there
   Role role;
 };
 

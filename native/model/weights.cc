@@ -20,15 +20,18 @@ bool is_computed_natively(TensorType type) {
     case TensorType::bf16:
     case TensorType::q8_0:
     case TensorType::mxfp4:
-    case TensorType::mxfp4_pairs: return true;
-    default: return false;
+    case TensorType::mxfp4_pairs:
+      return true;
+    default:
+      return false;
   }
 }
 
 // Turns located tensors into operands.
 class Loader {
  public:
-  Loader(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool, std::vector<Buffer>& converted)
+  Loader(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool,
+         std::vector<Buffer>& converted)
       : locator_(file, config), config_(config), ops_(ops), pool_(pool), converted_(converted) {}
 
   Matrix matrix(int layer, const std::string& name, int64_t cols, int64_t rows, int64_t count = 1) {
@@ -36,8 +39,13 @@ class Loader {
     const auto type = static_cast<TensorType>(at.tensor->type_id);
     const size_t row_bytes = quant::row_bytes(type, static_cast<size_t>(cols));
     const int64_t rows_in_tensor = static_cast<int64_t>(at.tensor->shape[1]);
-    Matrix view{type, rows, cols, count, at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
-                row_bytes * static_cast<size_t>(at.step), row_bytes * static_cast<size_t>(rows_in_tensor)};
+    Matrix view{type,
+                rows,
+                cols,
+                count,
+                at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
+                row_bytes * static_cast<size_t>(at.step),
+                row_bytes * static_cast<size_t>(rows_in_tensor)};
     return ops_.adopt(is_computed_natively(type) ? view : as_q8_0(view));
   }
 
@@ -55,13 +63,15 @@ class Loader {
     float* copy = allocate(static_cast<size_t>(n_outputs * count) * sizeof(float)).as<float>();
     for (int64_t which = 0; which < count; ++which)
       for (int64_t i = 0; i < n_outputs; ++i)
-        quant::dequantize_row(type, data + static_cast<size_t>(which * in_tensor + at.begin + i * at.step) * element,
-                              copy + which * n_outputs + i, 1);
+        quant::dequantize_row(
+            type, data + static_cast<size_t>(which * in_tensor + at.begin + i * at.step) * element,
+            copy + which * n_outputs + i, 1);
     return copy;
   }
 
   Linear linear(int layer, const std::string& name, int64_t cols, int64_t rows, int64_t count = 1) {
-    return {matrix(layer, name + ".weight", cols, rows, count), floats(layer, name + ".bias", rows, count)};
+    return {matrix(layer, name + ".weight", cols, rows, count),
+            floats(layer, name + ".bias", rows, count)};
   }
 
  private:
@@ -71,13 +81,18 @@ class Loader {
     const size_t row_bytes = quant::row_bytes(TensorType::q8_0, static_cast<size_t>(source.cols));
     const size_t matrix_bytes = row_bytes * static_cast<size_t>(source.rows);
     std::byte* bytes = allocate(matrix_bytes * static_cast<size_t>(source.count)).data();
-    const Buffer scratch(static_cast<size_t>(pool_.size()) * static_cast<size_t>(source.cols) * sizeof(float), "conversion");
+    const Buffer scratch(
+        static_cast<size_t>(pool_.size()) * static_cast<size_t>(source.cols) * sizeof(float),
+        "conversion");
     pool_.parallel_for(source.rows * source.count, [&](int64_t item, int thread) {
       float* row = scratch.as<float>() + thread * source.cols;
-      quant::dequantize_row(source.type, source.row(item / source.rows, item % source.rows), row, static_cast<size_t>(source.cols));
-      quant::quantize_row_q8_0(row, bytes + static_cast<size_t>(item) * row_bytes, static_cast<size_t>(source.cols));
+      quant::dequantize_row(source.type, source.row(item / source.rows, item % source.rows), row,
+                            static_cast<size_t>(source.cols));
+      quant::quantize_row_q8_0(row, bytes + static_cast<size_t>(item) * row_bytes,
+                               static_cast<size_t>(source.cols));
     });
-    return {TensorType::q8_0, source.rows, source.cols, source.count, bytes, row_bytes, matrix_bytes};
+    return {TensorType::q8_0, source.rows, source.cols, source.count, bytes,
+            row_bytes,        matrix_bytes};
   }
 
   TensorLocator locator_;
@@ -89,9 +104,11 @@ class Loader {
 
 }  // namespace
 
-Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool) {
+Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops,
+                 ThreadPool& pool) {
   Loader load(file, config, ops, pool, converted_);
-  const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(), key_value = config.key_value_width();
+  const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(),
+                key_value = config.key_value_width();
   const int64_t n_experts = config.n_experts;
   embedding = load.matrix(-1, "token_embd.weight", hidden, config.n_vocab);
   unembedding = load.matrix(-1, "output.weight", hidden, config.n_vocab);

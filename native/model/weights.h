@@ -1,5 +1,5 @@
-// The weights of a model as the device computes with them: views into the mapped file wherever its bytes can be used as
-// they are, owned copies where they had to be converted.
+// The weights of a model as the device computes with them: views into the mapped file wherever its
+// bytes can be used as they are, owned copies where they had to be converted.
 #pragma once
 
 #include <string_view>
@@ -26,8 +26,8 @@ struct LayerWeights {
 
 class Weights {
  public:
-  // Borrows `file`, which must outlive this. Converts types the devices do not compute with to Q8_0, rows in parallel.
-  // Precondition: the file's tensors have been checked against the table.
+  // Borrows `file`, which must outlive this. Converts types the devices do not compute with to
+  // Q8_0, rows in parallel. Precondition: the file's tensors have been checked against the table.
   Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool);
 
   kernels::Matrix embedding;    // (n_vocab, hidden)
@@ -36,7 +36,8 @@ class Weights {
   std::vector<LayerWeights> layers;
 
  private:
-  std::vector<Buffer> converted_;  // what the views above point to where they do not point into the file
+  std::vector<Buffer>
+      converted_;  // what the views above point to where they do not point into the file
 };
 
 }  // namespace gptoss::model

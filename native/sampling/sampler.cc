@@ -18,7 +18,11 @@ Scratch::Scratch(int32_t n_vocab)
 class RowSampler {
  public:
   RowSampler(const Row& row, Scratch& scratch)
-      : row_(row), params_(*row.params), logits_(scratch.logits_), order_(scratch.order_), count_(scratch.count_) {
+      : row_(row),
+        params_(*row.params),
+        logits_(scratch.logits_),
+        order_(scratch.order_),
+        count_(scratch.count_) {
     std::transform(row.logits.begin(), row.logits.end(), logits_.begin(), [](float logit) {
       return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
     });
@@ -49,7 +53,8 @@ class RowSampler {
   }
 
   int32_t greedy() const {
-    const auto best = std::max_element(logits_.begin(), logits_.end());  // the first of equals: the lower id
+    const auto best =
+        std::max_element(logits_.begin(), logits_.end());  // the first of equals: the lower id
     return std::isfinite(*best) ? static_cast<int32_t>(best - logits_.begin()) : -1;
   }
 
@@ -59,18 +64,22 @@ class RowSampler {
     if (!std::isfinite(best)) return -1;
     const double inverse_temperature = 1.0 / params_.temperature;
     const auto weight = [&](int32_t token) {
-      return std::exp((static_cast<double>(logits_[static_cast<size_t>(token)]) - best) * inverse_temperature);
+      return std::exp((static_cast<double>(logits_[static_cast<size_t>(token)]) - best) *
+                      inverse_temperature);
     };
 
     // Truncation: how many of the best tokens stay, and their total weight.
-    const size_t most = params_.top_k > 0 ? std::min<size_t>(static_cast<size_t>(params_.top_k), logits_.size()) : logits_.size();
+    const size_t most = params_.top_k > 0
+                            ? std::min<size_t>(static_cast<size_t>(params_.top_k), logits_.size())
+                            : logits_.size();
     const bool truncated = most < logits_.size() || params_.top_p < 1.0f || params_.min_p > 0.0f;
     double total = 0;
     size_t n_kept = most;
     if (truncated) {
       double whole = 0;  // top_p is a share of what top_k kept
       if (most == logits_.size())
-        for (size_t token = 0; token < logits_.size(); ++token) whole += weight(static_cast<int32_t>(token));
+        for (size_t token = 0; token < logits_.size(); ++token)
+          whole += weight(static_cast<int32_t>(token));
       else
         for (size_t rank = 0; rank < most; ++rank) whole += weight(at_rank(rank));
       for (n_kept = 0; n_kept < most; ++n_kept) {
@@ -80,7 +89,8 @@ class RowSampler {
         total += candidate;
       }
     } else {
-      for (size_t token = 0; token < logits_.size(); ++token) total += weight(static_cast<int32_t>(token));
+      for (size_t token = 0; token < logits_.size(); ++token)
+        total += weight(static_cast<int32_t>(token));
     }
 
     const double target = uniform(params_.seed, params_.completion_index, row_.position) * total;
@@ -104,7 +114,8 @@ class RowSampler {
         for (const int32_t token : tokens) {
           if (count_[static_cast<size_t>(token)]++ > 0) continue;
           float& logit = logits_[static_cast<size_t>(token)];
-          logit = logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
+          logit =
+              logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
         }
       clear_counts(row_.prompt);
       clear_counts(row_.output);
@@ -130,7 +141,8 @@ class RowSampler {
     n_sorted_ = 0;
   }
 
-  // The token of this rank by descending logit. Sorts lazily, in blocks that grow: most draws end among the best few.
+  // The token of this rank by descending logit. Sorts lazily, in blocks that grow: most draws end
+  // among the best few.
   int32_t at_rank(size_t rank) {
     while (rank >= n_sorted_) {
       const auto better = [this](int32_t a, int32_t b) {
@@ -138,7 +150,8 @@ class RowSampler {
         return x != y ? x > y : a < b;
       };
       const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(n_sorted_);
-      const size_t n_more = std::min(order_.size() - n_sorted_, std::max<size_t>(64, 3 * n_sorted_));
+      const size_t n_more =
+          std::min(order_.size() - n_sorted_, std::max<size_t>(64, 3 * n_sorted_));
       const auto end = begin + static_cast<std::ptrdiff_t>(n_more);
       if (end != order_.end()) std::nth_element(begin, end, order_.end(), better);
       std::sort(begin, end, better);

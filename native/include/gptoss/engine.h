@@ -1,4 +1,5 @@
-// The engine: a loaded model and one thread that serves requests with it. All functions may be called from any thread.
+// The engine: a loaded model and one thread that serves requests with it. All functions may be
+// called from any thread.
 #pragma once
 
 #include <chrono>
@@ -13,30 +14,30 @@ namespace gptoss {
 
 struct EngineOptions {
   std::string device = "auto";  // one of devices(), or "auto" for the best of them
-  int64_t n_ctx = 0;            // most tokens of one sequence; 0 = as many as model and memory allow
-  int n_threads = 0;            // 0 = one per core this process may use
-  int n_batch = 512;            // most tokens computed in one step
-  int max_sequences = 8;        // most sequences computed in one step
-  int max_queue = 256;          // most requests waiting
+  int64_t n_ctx = 0;      // most tokens of one sequence; 0 = as many as model and memory allow
+  int n_threads = 0;      // 0 = one per core this process may use
+  int n_batch = 512;      // most tokens computed in one step
+  int max_sequences = 8;  // most sequences computed in one step
+  int max_queue = 256;    // most requests waiting
 };
 
 // One completion of one prompt.
 struct Request {
-  std::vector<int32_t> prompt;            // token ids, at least one
-  int64_t max_tokens = -1;                // -1 = until the context is full; 0 = compute the prompt only
-  std::vector<int32_t> stop_tokens;       // generation ends after any of these; it is part of the output
-  float temperature = 1.0f;               // 0 = greedy
-  int32_t top_k = 0;                      // 0 = all
-  float top_p = 1.0f;                     // (0, 1]
-  float min_p = 0.0f;                     // [0, 1]
-  float repetition_penalty = 1.0f;        // > 0; 1 = none
+  std::vector<int32_t> prompt;       // token ids, at least one
+  int64_t max_tokens = -1;           // -1 = until the context is full; 0 = compute the prompt only
+  std::vector<int32_t> stop_tokens;  // generation ends after any of these; it is part of the output
+  float temperature = 1.0f;          // 0 = greedy
+  int32_t top_k = 0;                 // 0 = all
+  float top_p = 1.0f;                // (0, 1]
+  float min_p = 0.0f;                // [0, 1]
+  float repetition_penalty = 1.0f;   // > 0; 1 = none
   float presence_penalty = 0.0f;
   float frequency_penalty = 0.0f;
   std::vector<std::pair<int32_t, float>> logit_bias;  // token, addend
   uint64_t seed = 0;
-  uint32_t completion_index = 0;          // which of n completions this is: part of the random counter
-  int32_t top_logprobs = -1;              // -1 = no logprobs; k = the chosen token's and the k best
-  bool prompt_logits = false;             // return the logits of every prompt position
+  uint32_t completion_index = 0;  // which of n completions this is: part of the random counter
+  int32_t top_logprobs = -1;      // -1 = no logprobs; k = the chosen token's and the k best
+  bool prompt_logits = false;     // return the logits of every prompt position
 };
 
 enum class FinishReason { none, stop, length, cancelled };
@@ -46,8 +47,9 @@ struct Chunk {
   std::vector<int32_t> tokens;
   std::vector<float> logprobs;  // before any mask, penalty or temperature
   std::vector<std::vector<std::pair<int32_t, float>>> top_logprobs;
-  std::vector<float> prompt_logits;  // (rows, n_vocab) of the prompt positions computed since the last chunk
-  int64_t n_prompt = 0;              // prompt tokens computed so far
+  std::vector<float>
+      prompt_logits;     // (rows, n_vocab) of the prompt positions computed since the last chunk
+  int64_t n_prompt = 0;  // prompt tokens computed so far
   FinishReason finish_reason = FinishReason::none;  // set on the last chunk
 };
 
@@ -63,9 +65,11 @@ class Completion {
   // Waits for the next chunk: at most `timeout` (nullopt = for ever). Nothing when the time is up.
   // Throws RequestError after the last chunk, and whatever ended the request if the engine failed.
   std::optional<Chunk> next_chunk(std::optional<std::chrono::nanoseconds> timeout);
-  // Asks the engine to stop, which it does within one step; a last chunk says `cancelled`. Idempotent.
+  // Asks the engine to stop, which it does within one step; a last chunk says `cancelled`.
+  // Idempotent.
   void cancel();
-  // A descriptor that polls readable while a chunk waits. Owned by this object. Throws Error when none can be had.
+  // A descriptor that polls readable while a chunk waits. Owned by this object. Throws Error when
+  // none can be had.
   int fd();
 
  private:
@@ -73,10 +77,10 @@ class Completion {
 };
 
 struct EngineStats {
-  int64_t n_steps = 0;        // computed since the start
-  int n_running = 0;          // sequences that hold KV pages
-  int n_waiting = 0;          // requests in the queue
-  int64_t n_pages_used = 0;   // KV pages
+  int64_t n_steps = 0;       // computed since the start
+  int n_running = 0;         // sequences that hold KV pages
+  int n_waiting = 0;         // requests in the queue
+  int64_t n_pages_used = 0;  // KV pages
   int64_t n_pages_total = 0;
 };
 
@@ -89,7 +93,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const std::string& device() const;
-  int64_t n_ctx() const;     // tokens
+  int64_t n_ctx() const;  // tokens
   int n_threads() const;
   int64_t n_vocab() const;
 

@@ -1,4 +1,5 @@
-// The typed errors of the library. Everything a user or a bad file can cause throws one of these; bugs are asserts.
+// The typed errors of the library. Everything a user or a bad file can cause throws one of these;
+// bugs are asserts.
 #pragma once
 
 #include <stdexcept>
@@ -12,7 +13,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A model file that cannot be used: the message names the file and, where there is one, tensor or key and offset.
+// A model file that cannot be used: the message names the file and, where there is one, tensor or
+// key and offset.
 class ModelFileError : public Error {
  public:
   using Error::Error;

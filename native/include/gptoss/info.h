@@ -8,7 +8,7 @@ namespace gptoss {
 
 // A row of the tensor table: what a gpt-oss GGUF must hold.
 struct TableRow {
-  std::string name;                // without the "blk.N." of a layer's tensors
+  std::string name;  // without the "blk.N." of a layer's tensors
   bool per_layer;
   std::vector<std::string> shape;  // ggml order, in names of sizes: "hidden", "vocab", "query", ...
   std::string role;                // "dense", "router", "experts", "floats"

@@ -14,9 +14,11 @@ constexpr int kHalf = kHeadDim / 2;
 enum class KeyOrValue : int { key = 0, value = 1 };
 
 // The 64 floats of one head of one cached token.
-float* cached(const KvLayer& kv, const int32_t* pages, int64_t position, KeyOrValue which, int64_t head) {
+float* cached(const KvLayer& kv, const int32_t* pages, int64_t position, KeyOrValue which,
+              int64_t head) {
   std::byte* page = kv.base + static_cast<size_t>(pages[position / kPageTokens]) * kv.page_stride;
-  const int64_t index = (static_cast<int64_t>(which) * kv.n_kv_heads + head) * kPageTokens + position % kPageTokens;
+  const int64_t index =
+      (static_cast<int64_t>(which) * kv.n_kv_heads + head) * kPageTokens + position % kPageTokens;
   return reinterpret_cast<float*>(page) + index * kHeadDim;
 }
 
@@ -25,13 +27,15 @@ const int32_t* pages_of(const SequenceRows& sequence, bool sliding) {
 }
 
 const SequenceRows& sequence_of_row(std::span<const SequenceRows> sequences, int64_t row) {
-  const auto after = std::upper_bound(sequences.begin(), sequences.end(), row,
-                                      [](int64_t r, const SequenceRows& s) { return r < s.row_begin; });
+  const auto after =
+      std::upper_bound(sequences.begin(), sequences.end(), row,
+                       [](int64_t r, const SequenceRows& s) { return r < s.row_begin; });
   return *(after - 1);
 }
 
-// Rotates the halves of each head by the angle of the position. The angle is a product in float32, as in the released
-// implementations: beyond a few thousand positions its rounding is part of the model.
+// Rotates the halves of each head by the angle of the position. The angle is a product in float32,
+// as in the released implementations: beyond a few thousand positions its rounding is part of the
+// model.
 void rotate(const Rope& rope, int64_t position, float* heads, int64_t n_heads) {
   for (int i = 0; i < kHalf; ++i) {
     const float angle = static_cast<float>(position) * rope.inverse_frequency[i];
@@ -55,10 +59,12 @@ void ReferenceOps::qkv_rope_append(const QkvArgs& args) {
     return [&args, which](int64_t t, int64_t i, float y) {
       const SequenceRows& sequence = sequence_of_row(args.sequences, t);
       const int64_t position = sequence.position_begin + t - sequence.row_begin;
-      cached(args.kv, pages_of(sequence, args.sliding), position, which, i / kHeadDim)[i % kHeadDim] = y;
+      cached(args.kv, pages_of(sequence, args.sliding), position, which,
+             i / kHeadDim)[i % kHeadDim] = y;
     };
   };
-  linear(args.q, args.x, args.n, [&](int64_t t, int64_t i, float y) { args.query[t * q_width + i] = y; });
+  linear(args.q, args.x, args.n,
+         [&](int64_t t, int64_t i, float y) { args.query[t * q_width + i] = y; });
   linear(args.k, args.x, args.n, append(KeyOrValue::key));
   linear(args.v, args.x, args.n, append(KeyOrValue::value));
 
@@ -67,7 +73,8 @@ void ReferenceOps::qkv_rope_append(const QkvArgs& args) {
     const int64_t position = sequence.position_begin + t - sequence.row_begin;
     rotate(*args.rope, position, args.query + t * q_width, q_width / kHeadDim);
     for (int64_t head = 0; head < args.kv.n_kv_heads; ++head)
-      rotate(*args.rope, position, cached(args.kv, pages_of(sequence, args.sliding), position, KeyOrValue::key, head), 1);
+      rotate(*args.rope, position,
+             cached(args.kv, pages_of(sequence, args.sliding), position, KeyOrValue::key, head), 1);
   });
 }
 
@@ -84,7 +91,8 @@ void ReferenceOps::attend(const AttendArgs& args) {
 
     float highest = args.sinks[head];
     for (int64_t j = first; j <= last; ++j) {
-      scores[j - first] = dot(query, cached(args.kv, pages, j, KeyOrValue::key, kv_head), kHeadDim) * scale;
+      scores[j - first] =
+          dot(query, cached(args.kv, pages, j, KeyOrValue::key, kv_head), kHeadDim) * scale;
       highest = std::max(highest, scores[j - first]);
     }
     // The sink is one more column of the softmax that carries no value.

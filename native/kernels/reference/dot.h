@@ -5,7 +5,8 @@
 
 namespace gptoss::kernels::reference {
 
-// Sum of a[k] * b[k]. n is a multiple of 8. The order of additions is fixed, so equal inputs give equal bits.
+// Sum of a[k] * b[k]. n is a multiple of 8. The order of additions is fixed, so equal inputs give
+// equal bits.
 inline float dot(const float* a, const float* b, int64_t n) noexcept {
   float lane[8] = {};
   for (int64_t k = 0; k < n; k += 8)

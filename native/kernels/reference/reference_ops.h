@@ -1,5 +1,5 @@
-// The float32 model, written like the paper. Slow on purpose where speed would cost clarity; parallel over rows so that
-// tests with small models run fast.
+// The float32 model, written like the paper. Slow on purpose where speed would cost clarity;
+// parallel over rows so that tests with small models run fast.
 #pragma once
 
 #include <vector>
@@ -36,18 +36,20 @@ class ReferenceOps final : public Ops {
     int expert, begin, end;
   };
 
-  // Calls store(row of x, output, W x + bias) for every output of the matrix and each of the n rows of x (n, cols).
+  // Calls store(row of x, output, W x + bias) for every output of the matrix and each of the n rows
+  // of x (n, cols).
   template <typename Store>
   void linear(const Linear& linear, const float* x, int n, Store store);
   // Sorts the (token, slot) pairs of a step by expert, so that each expert's rows are decoded once.
   void group_by_expert(const int32_t* experts, int n, int64_t n_experts);
-  // Weight row `row` of matrix `which`, decoded into this thread's scratch `slot` (0 or 1); (cols) floats.
+  // Weight row `row` of matrix `which`, decoded into this thread's scratch `slot` (0 or 1); (cols)
+  // floats.
   const float* decoded_row(const Matrix& matrix, int64_t which, int64_t row, int thread, int slot);
 
   ThreadPool& pool_;  // borrowed
   Limits limits_;
-  Buffer decoded_;    // (threads, 2, widest_row) floats
-  Buffer scores_;     // (threads, n_positions) floats
+  Buffer decoded_;                      // (threads, 2, widest_row) floats
+  Buffer scores_;                       // (threads, n_positions) floats
   std::vector<int32_t> expert_uses_;    // (n_tokens * 4) pair numbers token * 4 + slot, by expert
   std::vector<int32_t> expert_cursor_;  // (n_experts) scratch of the counting sort
   std::vector<ExpertGroup> groups_;     // experts in use, ascending
