@@ -221,9 +221,9 @@ def test_exception_in_the_loop_cancels(open_fake: OpenFake) -> None:
 
     def consume() -> None:
         for _ in llm.stream("x"):
-            raise ValueError
+            raise ValueError("of the consumer")
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match="of the consumer"):
         consume()
     wait_until(lambda: not fake_engine(llm).active)
 

@@ -25,7 +25,7 @@ def fetch(model: HubModel, report: Reporter) -> list[Path]:
     Raises ModelFileError.
     """
     if constants.HF_HUB_OFFLINE:
-        return _cached(model, "HF_HUB_OFFLINE forbids to download it")
+        return cached(model, "HF_HUB_OFFLINE forbids to download it")
     try:
         return _fetch_online(model, report)
     except ModelFileError:
@@ -33,7 +33,7 @@ def fetch(model: HubModel, report: Reporter) -> list[Path]:
     except Exception as error:  # the hub's client lets the errors of several libraries through
         if not is_unreachable(error):
             raise explain(model, error) from error
-        paths = _cached(model, str(explain(model, error)))
+        paths = cached(model, str(explain(model, error)))
         report.note(f"{model}: the hub cannot be reached; using the copy in the cache")
         return paths
 
@@ -77,8 +77,8 @@ def _choose(model: HubModel, files: list[str]) -> list[str]:
     return chosen
 
 
-def _cached(model: HubModel, why: str) -> list[Path]:
-    """The model's files in the cache, or an error that says why they are looked for only there."""
+def cached(model: HubModel, why: str) -> list[Path]:
+    """The model's files in the cache. Raises ModelFileError with `why` nothing else was tried."""
     storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=model.repo, repo_type="model")
     revision = model.revision or constants.DEFAULT_REVISION
     ref = storage / "refs" / revision
@@ -89,7 +89,7 @@ def _cached(model: HubModel, why: str) -> list[Path]:
         return [snapshot / file for file in _choose(model, sorted(files))]
     except ModelFileError:
         raise ModelFileError(
-            f"{model}: not, or not completely, in the cache {constants.HF_HUB_CACHE}, and {_last_part(why)}"
+            f"{model}: not, or not completely, in the cache {constants.HF_HUB_CACHE}; {_last_part(why)}"
         ) from None
 
 

@@ -1,0 +1,171 @@
+"""Commands and options. Flags that mean the same as in llama.cpp have the same names."""
+
+from enum import StrEnum
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Run OpenAI's gpt-oss models on your own machine.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+options = SimpleNamespace(traceback=False)
+
+
+class Effort(StrEnum):
+    low = "low"
+    medium = "medium"
+    high = "high"
+
+
+class Dense(StrEnum):
+    q8_0 = "q8_0"
+    bf16 = "bf16"
+    f16 = "f16"
+
+
+_MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], or gpt-oss-20b / gpt-oss-120b."
+_SAMPLING = "Sampling"
+_ENGINE = "Engine"
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from gptoss_gguf import __version__
+
+        typer.echo(f"gptoss {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error came from.")] = False,
+) -> None:
+    options.traceback = traceback
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to ask. Without it: a chat, or the prompt from a pipe.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help=_MODEL_HELP)] = None,
+    reasoning_effort: Annotated[
+        Effort, typer.Option("--reasoning-effort", help="How long to think before answering.")
+    ] = Effort.medium,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Continue the prompt as plain text, without a chat.")
+    ] = False,
+    n_predict: Annotated[
+        int | None,
+        typer.Option("-n", "--n-predict", min=1, help="Most tokens to generate.", show_default="no limit"),
+    ] = None,
+    temp: Annotated[
+        float, typer.Option("--temp", help="Temperature; 0 is greedy.", rich_help_panel=_SAMPLING)
+    ] = 1.0,
+    top_p: Annotated[float, typer.Option("--top-p", help="Nucleus.", rich_help_panel=_SAMPLING)] = 1.0,
+    top_k: Annotated[
+        int, typer.Option("--top-k", help="Candidates; 0 is all.", rich_help_panel=_SAMPLING)
+    ] = 0,
+    min_p: Annotated[
+        float,
+        typer.Option(
+            "--min-p", help="Least share of the likeliest's probability.", rich_help_panel=_SAMPLING
+        ),
+    ] = 0.0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", help="Same seed, same answer.", show_default="random", rich_help_panel=_SAMPLING
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option("--device", help="Where to compute; `gptoss info` lists them.", rich_help_panel=_ENGINE),
+    ] = "auto",
+    ctx_size: Annotated[
+        int,
+        typer.Option(
+            "-c",
+            "--ctx-size",
+            min=0,
+            help="Most tokens of prompt and answer; 0: what fits.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = 0,
+    threads: Annotated[
+        int,
+        typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core.", rich_help_panel=_ENGINE),
+    ] = 0,
+) -> None:
+    """Ask a model, or chat with it.
+
+    In a chat, Ctrl-C stops the answer and Ctrl-D leaves. Reasoning is dimmed on a terminal, and not piped.
+    """
+    from gptoss_gguf.cli.run import run_model
+    from gptoss_gguf.params import SamplingParams
+
+    params = SamplingParams(
+        max_tokens=n_predict, temperature=temp, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed
+    )
+    run_model(
+        prompt,
+        model=model,
+        params=params,
+        reasoning_effort=reasoning_effort.value,
+        raw=raw,
+        device=device,
+        n_ctx=ctx_size,
+        n_threads=threads,
+    )
+
+
+@app.command()
+def convert(
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="Hugging Face checkpoint folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="GGUF file to write.")],
+    dense: Annotated[
+        Dense, typer.Option("--dense", help="Type of the dense matrices; experts are always MXFP4.")
+    ] = Dense.q8_0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Convert a Hugging Face checkpoint to GGUF."""
+    from gptoss_gguf.cli.convert import convert_model, print_plan
+
+    if dry_run:
+        print_plan(src, out, dense.value)
+    else:
+        convert_model(src, out, dense.value, force=force)
+
+
+@app.command()
+def info(
+    model: Annotated[str | None, typer.Argument(help=_MODEL_HELP)] = None,
+    tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a model file holds, the memory it needs, and the devices of this machine."""
+    from gptoss_gguf.cli.info import print_info
+
+    print_info(model, list_tensors=tensors, as_json=as_json)
+
+
+@app.command()
+def pull(model: Annotated[str, typer.Argument(help=_MODEL_HELP)]) -> None:
+    """Download a model (and convert it, if it is an original checkpoint); print the path of the file."""
+    from gptoss_gguf.models import resolve_model
+
+    typer.echo(resolve_model(model))
