@@ -139,7 +139,7 @@ def parse_config(raw: Mapping[str, Any], problems: list[str]) -> ModelConfig:
     heads, kv_heads = fields.size("num_attention_heads"), fields.size("num_key_value_heads")
     if heads != kv_heads * GROUP_SIZE:
         fields.problem(f"num_attention_heads {heads} must be {GROUP_SIZE} x num_key_value_heads {kv_heads}")
-    _check_layer_types(fields, n_layers)
+    _check_layer_types(fields)
     rope = _rope(fields)
     return ModelConfig(
         n_layers=n_layers,
@@ -159,10 +159,11 @@ def parse_config(raw: Mapping[str, Any], problems: list[str]) -> ModelConfig:
     )
 
 
-def _check_layer_types(fields: _Fields, n_layers: int) -> None:
-    expected = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(n_layers)]
-    given = fields.raw.get("layer_types")
-    if given is not None and given != expected:
+def _check_layer_types(fields: _Fields) -> None:
+    given, n_layers = fields.raw.get("layer_types"), fields.raw.get("num_hidden_layers")
+    count = len(given) if isinstance(given, list) else 0
+    expected = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(count)]
+    if given is not None and (given != expected or (type(n_layers) is int and 1 <= n_layers != count)):
         fields.problem("layer_types must alternate sliding_attention, full_attention, one per layer")
 
 
@@ -172,7 +173,7 @@ def _rope(fields: _Fields) -> _Fields:
     given = new if new is not None else old
     if not isinstance(given, dict):
         fields.problem("rope_scaling (or rope_parameters) must be an object with the YaRN parameters")
-        given = {}
+        given = {"rope_type": "yarn", "truncate": False, "factor": 1, "original_max_position_embeddings": 1}
     raw = {"rope_theta": fields.raw.get("rope_theta"), **given}
     if isinstance(old, dict) and isinstance(new, dict):
         other = {"rope_theta": raw["rope_theta"], **old}

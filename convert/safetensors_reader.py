@@ -178,7 +178,7 @@ class TensorReader:
         self._descriptors.clear()
 
     def read(self, tensor: StoredTensor, begin: int, end: int) -> U8:
-        """Bytes [begin, end) of a tensor as a fresh uint8 array. Raises ConvertError when the file is short."""
+        """Bytes [begin, end) of a tensor as a fresh uint8 array. Raises ConvertError if the file is short."""
         descriptor = self._descriptors.get(tensor.path)
         if descriptor is None:
             descriptor = self._descriptors[tensor.path] = os.open(tensor.path, os.O_RDONLY)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from convert import dense
+from convert.mxfp4 import F32
 
 FLOATS = hnp.arrays(
     np.float32, (2, 64), elements=st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False)
@@ -19,7 +20,7 @@ HALVES = hnp.arrays(np.float32, (2, 64), elements=st.floats(-60000, 60000, width
 
 
 @given(HALVES)
-def test_q8_0_matches_gguf_bit_for_bit(values: dense.F32) -> None:
+def test_q8_0_matches_gguf_bit_for_bit(values: F32) -> None:
     scale = np.abs(values).reshape(-1, 32).max(axis=1) / np.float32(127)
     values[np.repeat(scale < 1e-37, 32).reshape(values.shape)] = 0  # gguf divides by a subnormal there
     expected = quantize(values, gguf.GGMLQuantizationType.Q8_0)
@@ -32,7 +33,7 @@ def test_q8_0_of_a_block_too_small_for_a_scale_is_zero() -> None:
 
 
 @given(FLOATS)
-def test_bf16_matches_gguf_bit_for_bit(values: dense.F32) -> None:
+def test_bf16_matches_gguf_bit_for_bit(values: F32) -> None:
     expected = quantize(values, gguf.GGMLQuantizationType.BF16)
     np.testing.assert_array_equal(dense.encode_bf16(values), expected.reshape(-1))
 
@@ -44,7 +45,7 @@ def test_bf16_copies_are_raw(bits: np.ndarray[tuple[int], np.dtype[np.uint16]]) 
 
 
 @given(HALVES)
-def test_f16_rounds_like_numpy(values: dense.F32) -> None:
+def test_f16_rounds_like_numpy(values: F32) -> None:
     assert dense.encode_f16(values).tobytes() == values.astype(np.float16).tobytes()
 
 
