@@ -1,0 +1,101 @@
+"""What objects may show to the linker.
+
+A file compiled for one instruction set must not export inline functions of the standard library: the linker
+keeps one copy of each, and if that is the AVX-512 one, a baseline machine crashes far from any vector code.
+The extension exports its init function and nothing else of ours, so that it clashes with no other library.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gptoss_gguf import _native
+
+from tests.native.native_build import build
+
+from .sources import NATIVE
+
+# Mangled names of the C++ standard library, their type information and their local statics included.
+STANDARD = re.compile(r"_Z(?:T[ISV])?P?F?Z*(?:NK?)?(?:St|9__gnu_cxx)")
+
+
+def symbols(nm_output: str) -> list[tuple[str, str]]:
+    """(kind, name) of the lines of `nm`; kinds as in its manual: T text, W and V weak, u unique, ..."""
+    return [(kind, name) for kind, name in re.findall(r"^[0-9a-f]* +(\w) (\S+)$", nm_output, re.MULTILINE)]
+
+
+def nm(path: Path, *options: str) -> list[tuple[str, str]]:
+    done = subprocess.run(["nm", *options, str(path)], capture_output=True, text=True, check=True)
+    return symbols(done.stdout)
+
+
+def isa_leaks(exported: list[tuple[str, str]]) -> list[str]:
+    """Problems of an ISA object: it may define one strong external symbol, its table, and nothing weak."""
+    weak = [f"weak: {name}" for kind, name in exported if kind in "WwVvu"]
+    strong = [name for kind, name in exported if kind in "TDBRSG"]
+    return weak + ([] if len(strong) == 1 else [f"{len(strong)} strong symbols: {strong}"])
+
+
+def isa_sources() -> list[Path]:
+    return sorted((NATIVE / "kernels/cpu").glob("isa_*.cc"))
+
+
+def test_the_extension_exports_its_init_function_only() -> None:
+    assert _native.__file__ is not None
+    exported = nm(Path(_native.__file__), "-D", "--defined-only")
+    assert [name for _, name in exported if not STANDARD.match(name)] == ["PyInit__native"]
+
+
+def test_isa_objects_leak_nothing() -> None:
+    """Holds for every ISA spine; a CPU device without spines would mean that this test looks elsewhere."""
+    found = isa_sources()
+    assert bool(found) == (NATIVE / "kernels/cpu").is_dir()
+    leaks: dict[str, list[str]] = {}
+    for source in found:
+        objects = list(build("release").rglob(f"{source.name}.o"))
+        assert objects, f"no object of {source.name} in the build"
+        leaks |= {path.name: isa_leaks(nm(path, "--extern-only", "--defined-only")) for path in objects}
+    assert {name: problems for name, problems in leaks.items() if problems} == {}
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[[str], Path]:
+    """Compiles a piece of C++ to an object file."""
+
+    def compile_text(text: str) -> Path:
+        (tmp_path / "x.cc").write_text(text)
+        subprocess.run(["c++", "-std=c++20", "-c", "x.cc", "-o", "x.o"], cwd=tmp_path, check=True)
+        return tmp_path / "x.o"
+
+    return compile_text
+
+
+@pytest.mark.parametrize(
+    ("text", "n_problems"),
+    [
+        pytest.param(
+            "static int f() { return 1; } namespace n { extern int (*const t)() = f; }", 0, id="clean"
+        ),
+        pytest.param("template <class T> T f(T x) { return x; } int t() { return f(1); }", 1, id="template"),
+        pytest.param("inline int f() { return 1; } int t() { return f(); }", 1, id="inline"),
+        pytest.param("int t() { return 1; } int u() { return 2; }", 1, id="two-symbols"),
+    ],
+)
+def test_planted_leaks_are_found(text: str, n_problems: int, compiled: Callable[[str], Path]) -> None:
+    assert len(isa_leaks(nm(compiled(text), "--extern-only", "--defined-only"))) == n_problems
+
+
+def test_foreign_symbols_are_told_from_standard_ones() -> None:
+    ours = ["PyInit__native", "_ZN6gptoss6EngineC1Ev", "_ZTIN6gptoss5ErrorE", "_ZN8pybind116detailE"]
+    standard = [
+        "_ZNSt6vectorIiE9push_backEi",
+        "_ZNKSt4lessIiE",
+        "_ZTISt9exception",
+        "_ZZNSt9once_flagE",
+        "_ZTIPFSt6vectorvE",
+    ]
+    assert [name for name in ours + standard if not STANDARD.match(name)] == ours
