@@ -39,10 +39,10 @@ def convert_checkpoint(
             weights that are not finite or do not fit the type (F16 never saturates), a failing read or write.
     """
     out = Path(out)
-    _check_target(out, overwrite)
-    job = prepare(Path(src), dense)
-    _check_space(out, job.n_bytes)
     try:
+        _check_target(out, overwrite)
+        job = prepare(Path(src), dense)
+        _check_space(out, job.n_bytes)
         with _replacing(out) as file:
             _write(job, file, progress)
             _check_target(out, overwrite)

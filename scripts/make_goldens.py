@@ -19,7 +19,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, Mxfp4Config
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils.quantization_config import Mxfp4Config
 
 from convert.synthetic_weights import Experts, hash64
 from tests.fixtures.models import GOLDENS, MODELS, PROMPT_LENGTHS, build

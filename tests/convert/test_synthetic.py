@@ -138,8 +138,9 @@ def test_full_vocabulary_has_the_real_ids_and_merges() -> None:
     assert len(names) == 1090
     real = {
         "<|startoftext|>": 199998, "<|endoftext|>": 199999, "<|reserved_200000|>": 200000,
-        "<|return|>": 200002, "<|constrain|>": 200003, "<|channel|>": 200005, "<|start|>": 200006, "<|end|>": 200007,
-        "<|message|>": 200008, "<|call|>": 200012, "<|endofprompt|>": 200018, "<|reserved_201087|>": 201087,
+        "<|return|>": 200002, "<|constrain|>": 200003, "<|channel|>": 200005, "<|start|>": 200006,
+        "<|end|>": 200007, "<|message|>": 200008, "<|call|>": 200012, "<|endofprompt|>": 200018,
+        "<|reserved_201087|>": 201087,
     }  # fmt: skip
     assert {name: names[name] for name in real} == real
     assert special_id("<|call|>", 199998) == 200012
