@@ -21,6 +21,15 @@ class Reporter(Protocol):
         """A task of `total` bytes; entering it gives the function to call with the bytes done so far."""
 
 
+def size_text(n_bytes: float) -> str:
+    """Three digits and a decimal unit: "12.9 GB"."""
+    units = ["bytes", "kB", "MB", "GB"]
+    while n_bytes >= 999.5 and len(units) > 1:
+        n_bytes /= 1000
+        del units[0]
+    return f"{n_bytes:.3g} {units[0]}" if n_bytes < 999.5 else f"{n_bytes:,.0f} {units[0]}"
+
+
 class Quiet:
     """Says nothing."""
 
@@ -52,7 +61,7 @@ class Log:
                 last = now
                 rate = (done - first) / (now - begin)
                 left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
-                self.note(f"{label}: {done / 1e9:.2f} of {total / 1e9:.2f} GB, {rate / 1e6:.1f} MB/s{left}")
+                self.note(f"{label}: {size_text(done)} of {size_text(total)}, {size_text(rate)}/s{left}")
 
         yield update
 

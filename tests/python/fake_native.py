@@ -164,6 +164,13 @@ def echo(request: Request) -> Iterable[Step]:
     yield Chunk(request.stop_tokens[:1], "stop")
 
 
+def slow_echo(request: Request) -> Iterable[Step]:
+    """The same, with a pause before each step."""
+    for step in echo(request):
+        yield 0.002
+        yield step
+
+
 class Engine:
     """Set `script` and `capacity` on the class before a model is opened."""
 

@@ -13,7 +13,7 @@ from gptoss_gguf.errors import GptossError, ModelFileError, OutOfMemoryError, Re
 from gptoss_gguf.output import TokenLogprob, Usage
 
 from .conftest import OpenFake, fake_engine
-from .fake_native import Chunk, Request, Step
+from .fake_native import Chunk, Request, Step, slow_echo
 from .vocabulary import small_tokenizer
 
 TOKENIZER = small_tokenizer()
@@ -245,7 +245,7 @@ def test_a_thousand_streams_leave_nothing(open_fake: OpenFake) -> None:
 
 
 def test_full_queue_is_waited_for(open_fake: OpenFake) -> None:
-    llm = open_fake(capacity=3)
+    llm = open_fake(slow_echo, capacity=3)
     outputs = llm.generate([f"prompt {i}" for i in range(20)])
     assert [o.text for o in outputs] == [f"prompt {i}" for i in range(20)]
     assert fake_engine(llm).n_refused > 0

@@ -10,6 +10,8 @@ def main() -> int:
 
     from gptoss_gguf.cli.app import app, options
 
+    # What the hub's client logs on the way, a retry for instance, is no message to the user.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     usage_error = typer.BadParameter.__bases__[0]  # typer exports no name for it
     try:
         status = app(prog_name="gptoss", standalone_mode=False)

@@ -8,6 +8,7 @@ from typing import Any
 from gptoss_gguf import __version__, _native
 from gptoss_gguf.errors import ModelFileError
 from gptoss_gguf.models.names import Checkpoint, HubModel, parse_name
+from gptoss_gguf.progress import size_text
 
 _CONTEXTS = (4096, 32_768, 131_072)
 _KV_BYTES = 2  # per value: keys and values are kept in 16 bits
@@ -107,19 +108,19 @@ def _lines(facts: dict[str, Any]) -> Iterable[str]:
         return
     yield ""
     yield from facts["files"]
-    yield f"{facts['file_bytes'] / 1e9:.2f} GB"
+    yield f"{size_text(facts['file_bytes'])}"
     yield ""
     width = max(map(len, facts["metadata"]), default=0)
     for key, value in facts["metadata"].items():
         yield f"{key:<{width}}  {value}"
     yield ""
     for name, entry in facts["tensor_types"].items():
-        yield f"{entry['count']:>5} tensors  {name:<6} {entry['bytes'] / 1e9:>9.3f} GB"
+        yield f"{entry['count']:>5} tensors  {name:<6} {size_text(entry['bytes']):>10}"
     yield ""
     memory = facts["memory"]
-    yield f"memory: {memory['weights'] / 1e9:.2f} GB of weights"
+    yield f"memory: {size_text(memory['weights'])} of weights"
     for n_ctx, n_bytes in memory.get("kv_cache", {}).items():
-        yield f"        {n_bytes / 1e9:.3f} GB of 16-bit KV cache at a context of {int(n_ctx):,} tokens"
+        yield f"        {size_text(n_bytes)} of 16-bit KV cache at a context of {int(n_ctx):,} tokens"
     for tensor in facts.get("tensors", ()):
         shape = "x".join(map(str, tensor["shape"]))
         yield f"{tensor['name']:<40} {tensor['type']:<6} {shape:>20} {tensor['bytes']:>14,}"

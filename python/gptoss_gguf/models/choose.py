@@ -31,13 +31,11 @@ def choose_gguf(model: HubModel, files: Iterable[str]) -> list[str]:
             f for f in models if label(f) in (f"UD-{wanted}", f"{wanted}_MOE")
         ]
         return _complete(model, fits, models)
-    if len(models) == 1:
-        return _complete(model, list(models), models)
     for preferred in _PREFERRED:
         fits = [f for f in models if label(f) == preferred]
         if fits:
             return _complete(model, fits, models)
-    return _complete(model, [], models)
+    return _complete(model, list(models), models)
 
 
 def choose_checkpoint(model: HubModel, files: Iterable[str]) -> list[str]:

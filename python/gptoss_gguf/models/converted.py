@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gptoss_gguf.errors import ModelFileError
 from gptoss_gguf.models.cache import cache_dir
-from gptoss_gguf.progress import Reporter
+from gptoss_gguf.progress import Reporter, size_text
 
 
 def converted(source: Path, reporter: Reporter) -> Path:
@@ -23,8 +23,8 @@ def converted(source: Path, reporter: Reporter) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         reporter.note(
-            f"converting {source} once into {folder}: needs {plan.n_bytes / 1e9:.2f} GB of disk "
-            f"({free / 1e9:.2f} GB free)"
+            f"converting {source} once into {folder}: needs {size_text(plan.n_bytes)} of disk "
+            f"({size_text(free)} free)"
         )
         with reporter.task(f"converting {source.name}", plan.n_bytes) as update:
             convert_checkpoint(source, target, progress=lambda done, _: update(done), overwrite=True)

@@ -8,6 +8,7 @@ Plain HTTP, also where the hub offers Xet, since that cannot be resumed by anoth
 import fcntl
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # not in its __all__
 
 from gptoss_gguf.errors import ModelFileError
+from gptoss_gguf.models.hub_errors import is_network
 from gptoss_gguf.models.names import HubModel
+from gptoss_gguf.progress import size_text
+
+_MOST_FAILURES = 5
 
 
 @dataclass(frozen=True)
@@ -65,23 +70,39 @@ class Blob:
         with _locked(self.partial.with_name(f"{self.etag}.gptoss-lock")):
             if self.path.exists():
                 return
-            n_before = self.n_present
-            if n_before > self.size:
+            if self.n_present > self.size:
                 self.partial.unlink()
-                n_before = 0
-            progress(n_before)
-            with self.partial.open("ab") as file:
-                http_get(
-                    self.url,
-                    file,
-                    resume_size=n_before,
-                    headers=build_hf_headers(),
-                    expected_size=self.size,
-                    tqdm_class=_bar_class(n_before, progress),
-                )
-            if n_before:
+            was_partial = self.n_present > 0
+            self._download_with_patience(progress)
+            if was_partial:
                 self._check_hash()
             self.partial.replace(self.path)
+
+    def _download_with_patience(self, progress: Callable[[int], None]) -> None:
+        """Tries again after a network error; gives up after five attempts in a row that bring nothing."""
+        n_failures = 0
+        while True:
+            n_before = self.n_present
+            try:
+                self._download_rest(n_before, progress)
+                return
+            except Exception as error:  # whatever the HTTP library raises
+                n_failures = 0 if self.n_present > n_before else n_failures + 1
+                if not is_network(error) or n_failures == _MOST_FAILURES:
+                    raise
+                time.sleep(2**n_failures / 4)
+
+    def _download_rest(self, n_before: int, progress: Callable[[int], None]) -> None:
+        progress(n_before)
+        with self.partial.open("ab") as file:
+            http_get(
+                self.url,
+                file,
+                resume_size=n_before,
+                headers=build_hf_headers(),
+                expected_size=self.size,
+                tqdm_class=_bar_class(n_before, progress),
+            )
 
     def _check_hash(self) -> None:
         """A resumed file is put together from pieces of several days: make sure that they fit."""
@@ -112,7 +133,7 @@ def check_space(model: HubModel, n_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
         raise ModelFileError(
-            f"{model}: the download needs {n_bytes / 1e9:.2f} GB, but {folder} has {free / 1e9:.2f} GB free "
+            f"{model}: the download needs {size_text(n_bytes)}, but {folder} has {size_text(free)} free "
             "(HF_HUB_CACHE sets the folder)"
         )
 

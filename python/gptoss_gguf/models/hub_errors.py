@@ -13,7 +13,7 @@ _TOKEN_HINT = "log in with `hf auth login` or set HF_TOKEN"
 def is_unreachable(error: Exception) -> bool:
     """Whether there was no answer, or one that says that the hub itself is down."""
     status = _status(error)
-    return _is_network(error) if status is None else status >= 500
+    return is_network(error) if status is None else status >= 500
 
 
 def explain(model: HubModel, error: Exception) -> ModelFileError:
@@ -37,7 +37,7 @@ def _reason(model: HubModel, error: Exception) -> str:
         return f"{constants.ENDPOINT} refused access ({status}); {_TOKEN_HINT}"
     if status is not None:
         return f"{constants.ENDPOINT} answered with status {status}; try again later"
-    if _is_network(error):
+    if is_network(error):
         return f"{constants.ENDPOINT} cannot be reached ({type(error).__name__}: {_first_line(error)})"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk of {constants.HF_HUB_CACHE} is full (HF_HUB_CACHE sets the folder)"
@@ -49,7 +49,8 @@ def _status(error: Exception) -> int | None:
     return getattr(response, "status_code", None)
 
 
-def _is_network(error: Exception) -> bool:
+def is_network(error: Exception) -> bool:
+    """Whether the connection failed, as opposed to what was asked for."""
     # The base class of the client's own errors is that of its HTTP library, whichever version it uses.
     http_error = errors.HfHubHTTPError.__bases__[0]
     return isinstance(error, (http_error, ConnectionError, TimeoutError))
