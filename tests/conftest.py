@@ -1,4 +1,4 @@
-"""Options and fixtures of all tests.
+"""Options of all tests.
 
 --require-all      a skipped test fails, unless what it lacks cannot be installed
 --sanitize         runs the lanes that build the native tests with sanitizers
@@ -71,14 +71,3 @@ def pytest_make_collect_report(
     report = yield
     _refuse_skip(collector.config, report)
     return report
-
-
-@pytest.fixture(scope="session")
-def llama_cpp_lib(pytestconfig: pytest.Config) -> Path:
-    """Folder of llama.cpp's shared libraries; skips where there is none."""
-    folder: Path = pytestconfig.getoption("--llama-cpp-lib")
-    if not any(folder.glob("libllama.*so")):
-        pytest.skip(
-            f"needs llama.cpp's libraries in {folder}: run scripts/get_llama_cpp.sh, or name --llama-cpp-lib"
-        )
-    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -28,9 +27,8 @@ def declared_tests() -> list[str]:
 
 
 def _run(command: list[str], what: str) -> str:
-    environment = {**os.environ, "PATH": f"{ninja.BIN_DIR}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )
     assert done.returncode == 0, f"{what} failed:\n{(done.stdout + done.stderr)[-8000:]}"
     return done.stdout
@@ -43,7 +41,8 @@ def build(preset: str) -> Path:
     program = str(Path(cmake.CMAKE_BIN_DIR) / "cmake")
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _run([program, "--preset", preset], f"cmake --preset {preset}")
+        make_program = f"-DCMAKE_MAKE_PROGRAM={Path(ninja.BIN_DIR) / 'ninja'}"
+        _run([program, "--preset", preset, make_program], f"cmake --preset {preset}")
         _run([program, "--build", str(folder)], f"the build of preset {preset}")
     return folder
 
