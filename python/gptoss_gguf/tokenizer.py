@@ -51,8 +51,10 @@ class Tokenizer:
     def from_metadata(cls, metadata: Mapping[str, Any], *, source: str) -> "Tokenizer":
         """Builds the tokenizer from the key-value pairs of the GGUF file named `source`."""
         for key, expected in (("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "gpt-4o")):
-            if metadata.get(key) != expected:
-                found = metadata.get(key)
+            found = metadata.get(key)
+            # Ollama's own files name the wrong pre-tokenizer.
+            is_ollama = metadata.get("general.architecture") == "gptoss" and found == "default"
+            if found != expected and not is_ollama:
                 raise ModelFileError(
                     f"{source}: {key} is {found!r}, expected {expected!r}: not a gpt-oss vocabulary"
                 )

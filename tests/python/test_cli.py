@@ -122,6 +122,17 @@ def test_model_cannot_steer_the_terminal(model: str) -> None:
     assert terminal.exit_status() == 0
 
 
+def test_progress_bar() -> None:
+    code = (
+        "import time; from gptoss_gguf.progress import reporter\n"
+        "with reporter().task('converting [x]', 3_000_000_000) as update:\n"
+        "    for done in range(0, 2_000_000_000, 200_000_000): update(done); time.sleep(0.1)\n"
+    )
+    terminal = Terminal([sys.executable, "-c", code])
+    terminal.wait_for(r"converting \[x\] .*1\.\d/3\.0 GB.*[\d.]+ GB/s.*0:00:0\d")
+    assert terminal.exit_status() == 0
+
+
 def test_chat(model: str) -> None:
     terminal = Terminal(fake_command(ANSWER, "run", "-m", model))
     assert "Ctrl-C stops an answer, Ctrl-D leaves." in terminal.wait_for("> ")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gptoss_gguf.convert.synthetic import write_synthetic_checkpoint
 
 from .hub_server import HubServer, Repo
 
@@ -168,6 +169,48 @@ def test_choice(client: Client, name: str, contents: list[bytes]) -> None:
 )
 def test_errors(client: Client, name: str, message: str) -> None:
     assert client.error(name).startswith(message)
+
+
+def gptoss(client: Client, *args: str) -> subprocess.CompletedProcess[str]:
+    """The command line, with its home in the test's folder."""
+    settings = {
+        "HF_ENDPOINT": client.hub.url,
+        "HF_HOME": str(client.home),
+        "GPTOSS_CACHE_DIR": str(client.home / "c"),
+    }
+    command = [sys.executable, "-m", "gptoss_gguf", *args]
+    return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=120)
+
+
+def test_pull_prints_the_path_and_nothing_else(client: Client) -> None:
+    done = gptoss(client, "pull", "many/quants:F16")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(done.stdout.removesuffix("\n")).read_bytes() == b"f16"
+    missing = gptoss(client, "pull", "many/quants:Q2_K")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith(
+        "error: many/quants:Q2_K: holds no GGUF file of this name; choose one of: "
+    )
+
+
+def test_info_does_not_download(client: Client) -> None:
+    done = gptoss(client, "info", "many/quants")
+    assert done.returncode == 1
+    assert done.stderr.endswith("`gptoss pull` downloads it\n")
+    assert client.hub.requests == []
+
+
+def test_original_checkpoint_is_downloaded_and_converted(client: Client, tmp_path: Path) -> None:
+    write_synthetic_checkpoint(tmp_path / "source")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "source").iterdir()}
+    client.hub.repos["original/tiny"] = Repo(files)
+    done = gptoss(client, "pull", "original/tiny")
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.removesuffix("\n"))
+    assert path.parent == client.home / "c" / "converted"
+    assert path.read_bytes()[:4] == b"GGUF"
+    assert "once into" in done.stderr
+    assert gptoss(client, "pull", "original/tiny").stdout == done.stdout
 
 
 def test_interrupted_download_resumes_in_another_process(client: Client) -> None:

@@ -63,10 +63,11 @@ def test_generate_one(open_fake: OpenFake) -> None:
 def test_batch_keeps_order_and_shapes(open_fake: OpenFake) -> None:
     llm = open_fake()
     ids = TOKENIZER.encode("cc")
-    outputs = llm.generate(["a", ids, "bbb"])
+    prompts: list[str | list[int]] = ["a", ids, "bbb"]
+    outputs = llm.generate(prompts)
     assert [o.text for o in outputs] == ["a", "cc", "bbb"]
     assert llm.generate(ids).text == "cc"
-    assert llm.generate(np.array(ids)).text == "cc"  # type: ignore[arg-type]
+    assert llm.generate(np.array(ids)).text == "cc"
     assert llm.generate([]) == []
     twice = llm.generate(["a", "b"], SamplingParams(n=2, seed=7))
     assert [[o.text for o in outputs] for outputs in twice] == [["a", "a"], ["b", "b"]]
