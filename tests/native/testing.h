@@ -11,6 +11,14 @@
 
 namespace gptoss::testing {
 
+// ThreadSanitizer makes the kernels some fifty times slower; tests that need no such length are
+// shorter under it.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitizer = true;
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -81,7 +81,7 @@ TEST(the_context_ends_a_generation) {
 TEST(company_changes_nothing) {
   Engine alone(model_path(), options());
   std::vector<Request> requests;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < (testing::kThreadSanitizer ? 4 : 12); ++i) {
     Request r = request(3 + 17 * i, 30, 1.0f);
     r.seed = static_cast<uint64_t>(i);
     r.top_logprobs = 0;
@@ -139,7 +139,7 @@ TEST(a_dropped_completion_is_cancelled) {
 
 TEST(a_thousand_streams_opened_and_closed) {
   Engine engine(model_path(), options(64, 4096));
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < (testing::kThreadSanitizer ? 100 : 1000); ++i) {
     std::shared_ptr<Completion> completion;
     while (!completion) {
       try {
@@ -215,7 +215,7 @@ TEST(many_callers_at_once) {
   for (int i = 0; i < 8; ++i)
     callers.push_back(std::async(std::launch::async, [&, i] {
       bool same = true;
-      for (int round = 0; round < 10; ++round) {
+      for (int round = 0; round < (testing::kThreadSanitizer ? 3 : 10); ++round) {
         auto completion = engine.submit(request(20, 10));
         if ((i + round) % 4 == 0) {
           completion->cancel();
