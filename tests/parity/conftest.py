@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from gptoss_gguf.convert import convert_checkpoint
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from gptoss_gguf.convert import convert_checkpoint  # noqa: E402
-from tests.fixtures.models import build  # noqa: E402
+from tests.fixtures.models import build
 
 Experts = Literal["mxfp4", "bf16"]
 GoldenGguf = Callable[[str, Experts], Path]
@@ -20,7 +17,7 @@ GoldenGguf = Callable[[str, Experts], Path]
 
 @pytest.fixture(scope="session")
 def golden_gguf(tmp_path_factory: pytest.TempPathFactory) -> GoldenGguf:
-    """(model name, kind of expert weights) -> path of its GGUF with bf16 dense weights: nothing is rounded."""
+    """(model name, kind of experts) -> path of its GGUF, with bf16 dense weights: nothing is rounded."""
     folder = tmp_path_factory.mktemp("goldens")
 
     def path_of(name: str, experts: Experts) -> Path:

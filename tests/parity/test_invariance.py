@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from gptoss_gguf import LLM, SamplingParams
 from gptoss_gguf.output import Output
+
 from tests.fixtures.models import Golden, goldens
 
 from .conftest import GoldenGguf
@@ -36,7 +36,9 @@ def test_decoding_equals_prefill(n_tokens: int, golden_gguf: GoldenGguf) -> None
     n_generated = 40
     prompt = golden_of_length(n_tokens).ids.tolist()[: n_tokens - n_generated]
     with LLM(str(golden_gguf(MODEL, "mxfp4"))) as llm:
-        whole = llm.generate(prompt, SamplingParams(max_tokens=n_generated, seed=5, logprobs=5, ignore_eos=True))
+        whole = llm.generate(
+            prompt, SamplingParams(max_tokens=n_generated, seed=5, logprobs=5, ignore_eos=True)
+        )
         for n_done in (1, 7, n_generated - 1):
             resumed = llm.generate(
                 [*prompt, *whole.token_ids[:n_done]],

@@ -1,14 +1,15 @@
 """Contract 1: the reference device against Hugging Face transformers in float32, at every position.
 
-The stored goldens come from scripts/make_goldens.py. Relative error of a row of logits: |ours - theirs| / |theirs|.
+The stored goldens come from scripts/make_goldens.py. Relative error of a row of logits:
+|ours - theirs| / |theirs|.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from gptoss_gguf import LLM
+
 from tests.fixtures.models import MODELS, goldens
 
 from .conftest import Experts, GoldenGguf
