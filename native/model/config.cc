@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -39,7 +40,8 @@ class KeyReader {
     if (value == nullptr) {
       if (!fallback) problems_.push_back("key " + key + " is missing");
     } else if (const auto* u = std::get_if<uint64_t>(value)) {
-      number = *u <= static_cast<uint64_t>(most) ? static_cast<int64_t>(*u) : most + 1;
+      number = static_cast<int64_t>(
+          std::min(*u, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
     } else if (const auto* i = std::get_if<int64_t>(value)) {
       number = *i;
     } else {

@@ -16,6 +16,14 @@ constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
     {"post_attention_norm.weight", "ffn_norm.weight"},
 };
 
+// Types that GGUF files may have and nothing here reads, for error messages.
+constexpr std::pair<uint32_t, std::string_view> kOtherTypes[] = {
+    {9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+    {19, "IQ1_S"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {24, "I8"},     {25, "I16"},
+    {26, "I32"},   {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},
+    {35, "TQ2_0"}, {40, "NVFP4"}, {41, "Q1_0"},    {42, "Q2_0"},
+};
+
 std::string shape_text(std::span<const uint64_t> shape) {
   std::string text = "[";
   for (const uint64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
@@ -33,7 +41,10 @@ bool is_readable(const TensorSpec& spec, uint32_t type_id) {
 
 std::string type_text(uint32_t type_id) {
   const quant::TypeTraits* traits = quant::find_type_traits(type_id);
-  return traits != nullptr ? traits->name : "type " + std::to_string(type_id);
+  if (traits != nullptr) return traits->name;
+  for (const auto& [id, name] : kOtherTypes)
+    if (id == type_id) return std::string(name);
+  return std::to_string(type_id);
 }
 
 }  // namespace

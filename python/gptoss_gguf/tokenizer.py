@@ -50,13 +50,13 @@ class Tokenizer:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any], *, source: str) -> "Tokenizer":
         """Builds the tokenizer from the key-value pairs of the GGUF file named `source`."""
-        for key, expected in (("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "gpt-4o")):
+        # Ollama's own files, architecture "gptoss", name the wrong pre-tokenizer.
+        pre = ("gpt-4o", "default") if metadata.get("general.architecture") == "gptoss" else ("gpt-4o",)
+        for key, accepted in (("tokenizer.ggml.model", ("gpt2",)), ("tokenizer.ggml.pre", pre)):
             found = metadata.get(key)
-            # Ollama's own files name the wrong pre-tokenizer.
-            is_ollama = metadata.get("general.architecture") == "gptoss" and found == "default"
-            if found != expected and not is_ollama:
+            if found not in accepted:
                 raise ModelFileError(
-                    f"{source}: {key} is {found!r}, expected {expected!r}: not a gpt-oss vocabulary"
+                    f"{source}: {key} is {found!r}, expected {accepted[0]!r}: not a gpt-oss vocabulary"
                 )
         for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type"):
             if key not in metadata:
@@ -145,7 +145,7 @@ def _split_vocabulary(
 def _check_ranks(ranks: dict[bytes, int], source: str) -> None:
     """Every byte must be a token, and every longer token the merge of two tokens of lower rank.
 
-    Checking some 20,000 tokens, evenly spread, finds any vocabulary that was sorted otherwise, in 20 ms.
+    Some 20,000 tokens, evenly spread, are checked: a tenth finds any vocabulary that was sorted otherwise.
     """
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:
