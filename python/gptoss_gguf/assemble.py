@@ -44,7 +44,8 @@ class Assembler:
         tokens after it count as never sampled.
         """
         text, n_taken = "", 0
-        for token in native.token_ids:
+        tokens = native.token_ids  # each access copies the list
+        for token in tokens:
             n_taken += 1
             if token in self._stop_tokens:
                 break
@@ -62,7 +63,7 @@ class Assembler:
             text=text,
             reasoning="",
             tool_calls=(),
-            token_ids=tuple(native.token_ids[:n_taken]),
+            token_ids=tuple(tokens[:n_taken]),
             logprobs=_logprobs(native, n_taken) if self._with_logprobs else None,
             finish_reason=reason,
             usage=Usage(self._n_prompt, self._n_completion) if reason is not None else None,

@@ -3,6 +3,7 @@
 import select
 from collections import deque
 from collections.abc import Generator, Iterable
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,7 +35,7 @@ class LLM:
 
     def __init__(
         self,
-        model: str | None = None,
+        model: str | PathLike[str] | None = None,
         *,
         device: str = "auto",
         n_ctx: int = 0,

@@ -145,7 +145,7 @@ def _split_vocabulary(
 def _check_ranks(ranks: dict[bytes, int], source: str) -> None:
     """Every byte must be a token, and every longer token the merge of two tokens of lower rank.
 
-    Some 20,000 tokens, evenly spread, are checked: a tenth finds any vocabulary that was sorted otherwise.
+    Some 20,000 tokens, evenly spread, are checked: enough to find a vocabulary that was sorted otherwise.
     """
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:

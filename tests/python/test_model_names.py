@@ -46,6 +46,13 @@ def test_no_names(name: str) -> None:
         parse_name(name)
 
 
+def test_a_path_is_no_hub_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="org/repo: no such file or folder"):
+        parse_name(Path("org/repo"))
+    (tmp_path / "m.gguf").touch()
+    assert parse_name(Path("m.gguf")) == GgufFile(Path("m.gguf"))
+
+
 def test_what_is_here_comes_first(tmp_path: Path) -> None:
     checkpoint = tmp_path / "gpt-oss-20b"
     checkpoint.mkdir()

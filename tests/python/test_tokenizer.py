@@ -198,6 +198,12 @@ def test_from_metadata() -> None:
     assert tokenizer.encode("hello") == small_tokenizer().encode("hello")
 
 
+def test_ollamas_wrong_pre_tokenizer_name() -> None:
+    change = {"general.architecture": "gptoss", "tokenizer.ggml.pre": "default"}
+    tokenizer = Tokenizer.from_metadata(vocabulary.metadata(list(small_ranks())) | change, source="x.gguf")
+    assert tokenizer.encode("hello") == small_tokenizer().encode("hello")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -205,6 +211,7 @@ def test_from_metadata() -> None:
             {"tokenizer.ggml.pre": "llama-bpe"},
             r"x.gguf: tokenizer.ggml.pre is 'llama-bpe', expected 'gpt-4o'",
         ),
+        ({"tokenizer.ggml.pre": "default"}, "tokenizer.ggml.pre is 'default'"),
         ({"tokenizer.ggml.model": None}, "tokenizer.ggml.model is None"),
         ({"tokenizer.ggml.token_type": [1]}, "1 entries for 1564 tokens"),
     ],

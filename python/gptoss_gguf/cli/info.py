@@ -85,7 +85,8 @@ def _shortened(value: Any) -> Any:
 def _memory(metadata: Mapping[str, Any], weight_bytes: int) -> dict[str, Any]:
     """Bytes of the weights, and of the KV cache of one sequence at a few context lengths."""
     plan: dict[str, Any] = {"weights": weight_bytes}
-    shape = {key.removeprefix("gpt-oss."): n for key, n in metadata.items() if isinstance(n, int)}
+    prefix = f"{metadata.get('general.architecture')}."  # "gpt-oss", or "gptoss" in Ollama's files
+    shape = {key.removeprefix(prefix): n for key, n in metadata.items() if isinstance(n, int)}
     try:
         layers, heads = shape["block_count"], shape["attention.head_count_kv"]
         width, longest = shape["attention.key_length"], shape["context_length"]

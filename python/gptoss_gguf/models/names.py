@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from gptoss_gguf.errors import ModelFileError, RequestError
@@ -48,8 +49,15 @@ class HubModel:
         return self.repo + "".join(f"{mark}{value}" for mark, value in parts if value)
 
 
-def parse_name(name: str) -> GgufFile | Checkpoint | HubModel:
-    """Reads a model name; what exists on this machine comes first. Raises RequestError, ModelFileError."""
+def parse_name(name: str | PathLike[str]) -> GgufFile | Checkpoint | HubModel:
+    """Reads a model name; what exists on this machine comes first. A Path is never a name on the hub.
+
+    Raises RequestError, ModelFileError.
+    """
+    if isinstance(name, PathLike):
+        if not Path(name).exists():
+            raise ModelFileError(f"{name}: no such file or folder")
+        name = str(name)
     if not isinstance(name, str) or not name:
         raise RequestError(f"model={name!r} is not allowed: it must be {_FORMS}")
     if name.startswith("hf://"):

@@ -1,5 +1,6 @@
 """The one way from a model name to a GGUF file."""
 
+from os import PathLike
 from pathlib import Path
 
 from gptoss_gguf.errors import ModelFileError
@@ -8,7 +9,7 @@ from gptoss_gguf.models.names import Checkpoint, GgufFile, HubModel, parse_name
 from gptoss_gguf.progress import Reporter, reporter
 
 
-def resolve_model(name: str | None, *, quiet: bool = False) -> Path:
+def resolve_model(name: str | PathLike[str] | None, *, quiet: bool = False) -> Path:
     """Path of the GGUF file (the first part of a split one); downloads and converts where needed.
 
     Raises ModelFileError or RequestError with what is wrong and what to do.
