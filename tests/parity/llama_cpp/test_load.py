@@ -19,6 +19,7 @@ from tests.parity.llama_cpp.worker import Llama
 
 VOCABULARY: Final = Path(__file__).parents[2] / "fixtures/vocab/o200k_first_1500.tiktoken"
 RENDERED: Final = "<|start|>user<|message|>Hi<|end|><|start|>assistant<|channel|>final<|message|>"
+ENDING: Final = "broken <|start|marker|> and <|unknown|> text<|return|>"
 TEXTS: Final = (
     "The quick brown fox isn't amused; it'll jump over 12345 lazy dogs.",
     "def f(x):\n    return {k: v for k, v in x.items()}\r\n\r\n\t# end",
@@ -29,7 +30,7 @@ TEXTS: Final = (
     "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea !!! ??? ... --- ///",
     "HTTPServer camelCase XMLHttpRequest snake_case I'VE we'd 3.14159 1,000,000",
     RENDERED,
-    "broken <|start|marker|> and <|unknown|> text",
+    ENDING,
 )
 
 
@@ -67,11 +68,21 @@ def test_tokenizer_is_read_alike(llama: Llama, tmp_path: Path) -> None:
         "eos": specials["<|return|>"],
         "pad": specials["<|endoftext|>"],
     }
-    assert set(theirs.control) == set(specials.values())
+    # llama.cpp makes the tokens of the Harmony format, which every message has, tokens that text may contain.
+    in_text = {specials[f"<|{name}|>"] for name in ("start", "end", "message", "channel", "constrain")}
+    assert set(theirs.control) == set(specials.values()) - in_text
     ends = {specials[name] for name in ("<|return|>", "<|call|>", "<|endoftext|>")}
     assert ends <= set(theirs.end_of_generation)
     assert specials["<|end|>"] not in theirs.end_of_generation
-    assert theirs.plain == [tokenizer.encode(text) for text in TEXTS]
+    for text, plain, parsed in zip(TEXTS, theirs.plain, theirs.parsed, strict=True):
+        if "<|" not in text:
+            assert plain == parsed == tokenizer.encode(text)
+    # ... even where control tokens are not to be read from text; ours never are.
     names = ["start", "message", "end", "start", "channel", "message"]
-    controls = [token for token in theirs.parsed[TEXTS.index(RENDERED)] if token in specials.values()]
-    assert controls == [specials[f"<|{name}|>"] for name in names]
+    rendered = TEXTS.index(RENDERED)
+    for ids in (theirs.plain[rendered], theirs.parsed[rendered]):
+        assert [token for token in ids if token in specials.values()] == [specials[f"<|{n}|>"] for n in names]
+    assert not set(tokenizer.encode(RENDERED)) & set(specials.values())
+    ending = TEXTS.index(ENDING)
+    assert theirs.plain[ending] == tokenizer.encode(ENDING)
+    assert theirs.parsed[ending][-1] == specials["<|return|>"]
