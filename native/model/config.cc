@@ -16,19 +16,17 @@ class KeyReader {
   KeyReader(const gguf::GgufFile& file, std::vector<std::string>& problems)
       : file_(file), problems_(problems) {}
 
-  // "gpt-oss", or "gptoss" as Ollama's own files before 2026 have it.
+  // The prefix of the keys: "gpt-oss", or "gptoss" as Ollama's own files before 2026 have it.
+  // Empty for another kind of model, whose other keys are then not worth complaining about.
   std::string architecture() {
     const gguf::Value* value = find("general.architecture");
     const auto* name = value != nullptr ? std::get_if<std::string_view>(value) : nullptr;
-    if (name == nullptr) {
-      problems_.push_back(
-          "key general.architecture is missing; this is not a model file this engine can read");
-      return "gpt-oss";
-    }
-    if (*name != "gpt-oss" && *name != "gptoss")
-      problems_.push_back("general.architecture is '" + std::string(*name) +
-                          "'; this engine runs gpt-oss models only (use llama.cpp for others)");
-    return *name == "gptoss" ? "gptoss" : "gpt-oss";
+    if (name != nullptr && (*name == "gpt-oss" || *name == "gptoss")) return std::string(*name);
+    problems_.push_back(name == nullptr
+                            ? "key general.architecture is missing; expected 'gpt-oss'"
+                            : "general.architecture is '" + std::string(*name) +
+                                  "'; this engine runs gpt-oss only (llama.cpp runs others)");
+    return "";
   }
 
   // A count in [least, most], or 0 after a problem. `fallback` stands in for a key that some files
@@ -126,8 +124,10 @@ int64_t Config::key_value_width() const { return static_cast<int64_t>(n_kv_heads
 
 Config read_config(const gguf::GgufFile& file, std::vector<std::string>& problems) {
   KeyReader keys(file, problems);
-  const std::string prefix = keys.architecture() + ".";
   Config config;
+  const std::string architecture = keys.architecture();
+  if (architecture.empty()) return config;
+  const std::string prefix = architecture + ".";
   config.n_layers = static_cast<int>(keys.count(prefix + "block_count", 1, 1024));
   config.n_experts = static_cast<int>(keys.count(prefix + "expert_count", kExpertsPerToken, 4096));
   config.n_kv_heads = static_cast<int>(keys.count(prefix + "attention.head_count_kv", 1, 1024));

@@ -12,15 +12,17 @@
 namespace gptoss::model {
 namespace {
 
-constexpr size_t kMostProblemsShown = 20;
+// A file with more findings than this is another kind of file, and its list would help nobody.
+constexpr size_t kMostProblemsShown = 1000;
 
+// One line for one problem, a list for several.
 [[noreturn]] void throw_problems(const std::string& path,
                                  const std::vector<std::string>& problems) {
-  std::string message = path + " is no usable gpt-oss model: ";
+  if (problems.size() == 1) throw ModelFileError(path + ": " + problems.front());
+  std::string message = path + ": " + std::to_string(problems.size()) + " problems";
   for (size_t i = 0; i < std::min(problems.size(), kMostProblemsShown); ++i)
-    message += (i > 0 ? "; " : "") + problems[i];
-  if (problems.size() > kMostProblemsShown)
-    message += "; and " + std::to_string(problems.size() - kMostProblemsShown) + " more";
+    message += "\n  - " + problems[i];
+  if (problems.size() > kMostProblemsShown) message += "\n  - ...";
   throw ModelFileError(message);
 }
 
