@@ -7,7 +7,14 @@ from typing import cast
 
 from gptoss_gguf.cli.terminal import AnswerPrinter
 from gptoss_gguf.errors import RequestError
-from gptoss_gguf.harmony import ChannelSplitter, ReasoningEffort, Turn, render_system, render_turns
+from gptoss_gguf.harmony import (
+    ChannelSplitter,
+    Message,
+    ReasoningEffort,
+    SystemContent,
+    render_for_completion,
+    system_message,
+)
 from gptoss_gguf.llm import LLM
 from gptoss_gguf.output import Chunk
 from gptoss_gguf.params import SamplingParams
@@ -58,23 +65,19 @@ def chat(answer: Callable[[str], None]) -> None:
 
 
 class _Conversation:
-    """The turns so far, and the model that takes the next one. With `raw` there is only the prompt."""
+    """The messages so far, and the model that writes the next one. With `raw` there is only the prompt."""
 
     def __init__(self, llm: LLM, params: SamplingParams, effort: ReasoningEffort, *, raw: bool) -> None:
         self._llm = llm
         self._params = params
         self._raw = raw
-        self._turns: list[Turn] = []
-        self._system = [] if raw else render_system(llm.tokenizer, reasoning_effort=effort)
+        self._messages = [] if raw else [system_message(SystemContent(reasoning_effort=effort))]
 
     def answer(self, prompt: str) -> None:
         """Prints the answer as it comes. Whatever ends it early, what was said stays in the conversation."""
-        asked = [*self._turns, Turn("user", prompt)]
-        ids = (
-            self._llm.tokenizer.encode(prompt)
-            if self._raw
-            else self._system + render_turns(self._llm.tokenizer, asked)
-        )
+        asked = [*self._messages, Message("user", content=prompt)]
+        tokenizer = self._llm.tokenizer
+        ids = tokenizer.encode(prompt) if self._raw else render_for_completion(tokenizer, asked)
         printer = AnswerPrinter()
         final: list[str] = []
         stats = _Stats()
@@ -85,7 +88,7 @@ class _Conversation:
                     final.append(text)
         finally:
             if not self._raw:
-                self._turns = [*asked, Turn("assistant", "".join(final))]
+                self._messages = [*asked, Message("assistant", channel="final", content="".join(final))]
             printer.end()
         stats.show()
 

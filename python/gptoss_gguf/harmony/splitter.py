@@ -1,104 +1,22 @@
-"""The Harmony format, as much as a plain chat needs: render text turns, split an answer into channels."""
+"""Splits the tokens that the model writes into channels, as they come."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from gptoss_gguf.detokenize import Detokenizer
-from gptoss_gguf.errors import RequestError
+from gptoss_gguf.harmony.message import CHANNELS
 
 if TYPE_CHECKING:
     from gptoss_gguf.tokenizer import Tokenizer
 
-ReasoningEffort = Literal["low", "medium", "high"]
-CHANNELS = ("analysis", "commentary", "final")
-_IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
-_CUTOFF = "2024-06"
 _MOST_HEADER_TOKENS = 48  # a header is some ten tokens; what goes on longer is text without its <|message|>
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A finished message of the conversation; an assistant's is its final answer."""
-
-    role: Literal["user", "assistant"]
-    text: str
-
-
-def render_prompt(
-    tokenizer: "Tokenizer",
-    user_text: str,
-    *,
-    system_text: str = _IDENTITY,
-    developer_text: str | None = None,
-    reasoning_effort: ReasoningEffort = "medium",
-    date: str | None = None,
-    knowledge_cutoff: str = _CUTOFF,
-    channels: Sequence[str] = CHANNELS,
-) -> list[int]:
-    """Token ids of a prompt with one user message, up to where the assistant's header begins.
-
-    system_text: the model's identity, the first line of the system message. developer_text: instructions.
-    date: the current date as YYYY-MM-DD, or None to leave it out: prompts then stay the same from day to day.
-    """
-    system = render_system(
-        tokenizer,
-        system_text=system_text,
-        developer_text=developer_text,
-        reasoning_effort=reasoning_effort,
-        date=date,
-        knowledge_cutoff=knowledge_cutoff,
-        channels=channels,
-    )
-    return system + render_turns(tokenizer, [Turn("user", user_text)])
-
-
-def render_system(
-    tokenizer: "Tokenizer",
-    *,
-    system_text: str = _IDENTITY,
-    developer_text: str | None = None,
-    reasoning_effort: ReasoningEffort = "medium",
-    date: str | None = None,
-    knowledge_cutoff: str = _CUTOFF,
-    channels: Sequence[str] = CHANNELS,
-) -> list[int]:
-    """Token ids of the system message, and of the developer message where there are instructions."""
-    if reasoning_effort not in get_args(ReasoningEffort):
-        allowed = ", ".join(get_args(ReasoningEffort))
-        raise RequestError(
-            f"reasoning_effort={reasoning_effort!r} is not allowed: it must be one of {allowed}"
-        )
-    dates = [f"Knowledge cutoff: {knowledge_cutoff}"] + ([f"Current date: {date}"] if date else [])
-    channel_rule = f"# Valid channels: {', '.join(channels)}. Channel must be included for every message."
-    system = "\n".join([system_text, *dates, "", f"Reasoning: {reasoning_effort}", "", channel_rule])
-    ids = _message(tokenizer, "system", None, system)
-    if developer_text:
-        ids += _message(tokenizer, "developer", None, f"# Instructions\n\n{developer_text}")
-    return ids
-
-
-def render_turns(tokenizer: "Tokenizer", turns: Iterable[Turn]) -> list[int]:
-    """Token ids of the turns and of the start of the assistant's next message."""
-    ids: list[int] = []
-    for turn in turns:
-        ids += _message(tokenizer, turn.role, "final" if turn.role == "assistant" else None, turn.text)
-    return [*ids, tokenizer.special("<|start|>"), *tokenizer.encode("assistant")]
-
-
-def _message(tokenizer: "Tokenizer", role: str, channel: str | None, text: str) -> list[int]:
-    ids = [tokenizer.special("<|start|>"), *tokenizer.encode(role)]
-    if channel is not None:
-        ids += [tokenizer.special("<|channel|>"), *tokenizer.encode(channel)]
-    return [*ids, tokenizer.special("<|message|>"), *tokenizer.encode(text), tokenizer.special("<|end|>")]
 
 
 class ChannelSplitter:
     """Splits the assistant's tokens into (channel, text) as they come. Total: takes any tokens, never raises.
 
-    Begins where `render_prompt` ends. What is malformed is read as the text that it most likely is: text
-    without a header belongs to "final", an unknown channel too, an unfinished header ends where the next
-    message starts, and a header that does not end is text.
+    Begins where `render_for_completion` ends. What is malformed is read as the text that it most likely is:
+    text without a header belongs to "final", an unknown channel too, an unfinished header ends where the
+    next message starts, and a header that does not end is text.
     """
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
