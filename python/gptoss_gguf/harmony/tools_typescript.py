@@ -11,6 +11,8 @@ descriptions and examples are those of the official renderer. It knows no more t
     schemas without a type      object where there are properties, array where there are items
     true, false                 any, never
 Conditions (if, not, dependent...) and ranges (minimum, pattern, ...) have no form and are left out.
+And where its text would mislead: unions in arrays stand in parentheses, quotes in literals are escaped, every
+line of a description is a comment, and a union keeps the descriptions of all its variants.
 """
 
 import json
@@ -112,18 +114,20 @@ class _Writer:
     def _property(self, key: str, schema: object, indent: str, place: Place) -> list[str]:
         plain, below = self._reader.plain(schema, place)
         title = comment(plain.get("title"), indent)
-        lines = [*title, f"{indent}//"] if title else []
-        lines += comment(plain.get("description"), indent)
-        if examples := as_list(plain.get("examples")):
-            lines += [f"{indent}// Examples:", *(f"{indent}// - {_literal(value)}" for value in examples)]
+        title = [*title, f"{indent}//"] if title else []
+        described = comment(plain.get("description"), indent)
+        examples = [f"{indent}// - {_literal(value)}" for value in as_list(plain.get("examples"))]
+        examples = [f"{indent}// Examples:", *examples] if examples else []
         default = _default(plain)
         if variants := self._variants(plain, below):
             written = self._union(plain, variants, indent, below)
             if written.text.startswith("\n"):
-                return [*lines, *comment(default, indent), f"{indent}{key}{written.text}", f"{indent},"]
+                above = [*title, *examples, *described, *comment(default, indent)]
+                return [*above, f"{indent}{key}{written.text}", f"{indent},"]
         else:
             written = self.type_of(schema, f"{indent}    ", place)
-        return [*lines, f"{indent}{key} {written.text},{f' // {default}' if default else ''}"]
+        behind = f" // {default}" if default else ""
+        return [*title, *described, *examples, f"{indent}{key} {written.text},{behind}"]
 
     def _variants(self, schema: Schema, place: Place) -> Sequence[object]:
         """What the value may be, by oneOf or anyOf; nothing if these only add conditions."""
@@ -133,7 +137,7 @@ class _Writer:
             is_shaped = any(key in variant for variant in plain for key in _SHAPES)
             if variants and (is_shaped or not _type_names(schema)):
                 shared = {key: schema[key] for key in _OF_ALL_VARIANTS if key in schema}
-                return [{"allOf": [each, shared]} for each in variants] if properties(schema) else variants
+                return [{"allOf": [shared, each]} for each in variants] if properties(schema) else variants
         return ()
 
     def _union(self, schema: Schema, variants: Sequence[object], indent: str, place: Place) -> _Type:
