@@ -15,7 +15,8 @@ class Buffer {
   ~Buffer() { release(); }
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
-    swap(other);
+    Buffer taken(std::move(other));
+    swap(taken);
     return *this;
   }
 
@@ -37,9 +38,5 @@ class Buffer {
   std::byte* data_ = nullptr;  // (size_) bytes, owned
   size_t size_ = 0;
 };
-
-// Bytes of memory this process may still take: the smaller of the system's and the control group's.
-// 0 = unknown.
-size_t available_memory();
 
 }  // namespace gptoss

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <sched.h>
+#include <string>
+#include <system_error>
+
+#include <gptoss/error.h>
 
 namespace gptoss {
 namespace {
 
-// About 20 us of polling bridges the gaps between the operations of one step without a system call.
+// A short poll bridges the gaps between the operations of one step without a system call.
 constexpr int kSpins = 2000;
 
 inline void relax() {
@@ -36,11 +40,20 @@ void wait_for_change(const std::atomic<T>& value, T old) {
 ThreadPool::ThreadPool(int n_threads)
     : n_threads_(n_threads > 0 ? n_threads : std::max(1, cores_of_this_process())) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
-  for (int thread = 1; thread < n_threads_; ++thread)
-    workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < n_threads_; ++thread)
+      workers_.emplace_back([this, thread] { work(thread); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw OutOfMemoryError("cannot start thread " + std::to_string(workers_.size() + 1) + " of " +
+                           std::to_string(n_threads_) + " (" + error.what() +
+                           "); ask for fewer (n_threads)");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stopping_.store(true, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -74,7 +87,6 @@ void ThreadPool::work(int thread) {
   uint32_t seen = 0;
   for (;;) {
     wait_for_change(generation_, seen);
-    if (generation_.load(std::memory_order_acquire) == seen) continue;
     // The caller starts no new loop before every worker has reported back, so the generation
     // advances by one.
     ++seen;

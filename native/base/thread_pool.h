@@ -12,6 +12,7 @@ namespace gptoss {
 class ThreadPool {
  public:
   // n_threads counts the calling thread; 0 = one per core this process may run on.
+  // Throws OutOfMemoryError when the system refuses a thread.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -36,6 +37,7 @@ class ThreadPool {
   using Call = void (*)(void* context, int64_t item, int thread);
   void run(int64_t n, Call call, void* context);
   void work(int thread);
+  void stop();
   void drain(int thread);
 
   int n_threads_;
@@ -47,7 +49,7 @@ class ThreadPool {
   int64_t n_items_ = 0;
   std::atomic<int64_t> next_item_{0};
   std::atomic<int> n_busy_{0};           // workers that have not finished the current loop
-  std::atomic<uint32_t> generation_{0};  // odd/even does not matter; a change starts a loop
+  std::atomic<uint32_t> generation_{0};  // number of loops started, and the word workers sleep on
   std::atomic<bool> stopping_{false};
 };
 

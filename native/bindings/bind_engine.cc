@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,12 +13,12 @@
 #include <gptoss/engine.h>
 #include <gptoss/error.h>
 
+#include "bindings/convert.h"
 #include "bindings/module.h"
 
 namespace gptoss::bindings {
 
 namespace py = pybind11;
-using without_gil = py::call_guard<py::gil_scoped_release>;
 
 namespace {
 
@@ -47,31 +48,59 @@ py::object take_prompt_logits(Chunk& chunk, int64_t n_vocab) {
   return py::array_t<float>(shape, data, capsule);
 }
 
-std::optional<Chunk> next_chunk(Completion& completion, std::optional<double> timeout) {
+// A chunk knows the vocabulary size, which gives its logits their shape.
+struct PyChunk : Chunk {
+  int64_t n_vocab;
+};
+struct PyCompletion {
+  std::shared_ptr<Completion> completion;
+  int64_t n_vocab;
+};
+
+std::optional<PyChunk> next_chunk(PyCompletion& self, std::optional<double> timeout) {
   std::optional<std::chrono::nanoseconds> limit;
-  // A day is for ever here, and keeps the conversion within range.
-  if (timeout)
-    limit =
-        std::chrono::nanoseconds(static_cast<int64_t>(std::clamp(*timeout, 0.0, 86400.0) * 1e9));
-  return completion.next_chunk(limit);
+  if (timeout) {
+    if (std::isnan(*timeout)) throw RequestError("timeout is not a number");
+    // A day is for ever here, and keeps the conversion within range.
+    const double seconds = std::clamp(*timeout, 0.0, 86400.0);
+    limit = std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  }
+  std::optional<Chunk> chunk = without_gil([&] { return self.completion->next_chunk(limit); });
+  if (!chunk) return std::nullopt;
+  return PyChunk{std::move(*chunk), self.n_vocab};
 }
+
+// The last reference may be dropped by the garbage collector: joining the engine thread must not
+// hold the GIL.
+struct JoinWithoutGil {
+  void operator()(Engine* engine) const {
+    without_gil([&] {
+      delete engine;
+      return true;
+    });
+  }
+};
+using EnginePointer = std::unique_ptr<Engine, JoinWithoutGil>;
 
 void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue) {
-             return EngineOptions{device, n_ctx, n_threads, n_batch, max_sequences, max_queue};
+                       int max_sequences, int max_queue, int64_t n_cached) {
+             return EngineOptions{device,        n_ctx,     n_threads, n_batch,
+                                  max_sequences, max_queue, n_cached};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
-           py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue)
-      .def_readwrite("device", &EngineOptions::device)
-      .def_readwrite("n_ctx", &EngineOptions::n_ctx)
-      .def_readwrite("n_threads", &EngineOptions::n_threads)
-      .def_readwrite("n_batch", &EngineOptions::n_batch)
-      .def_readwrite("max_sequences", &EngineOptions::max_sequences)
-      .def_readwrite("max_queue", &EngineOptions::max_queue);
+           py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
+           py::arg("n_cached") = o.n_cached)
+      .def_readonly("device", &EngineOptions::device)
+      .def_readonly("n_ctx", &EngineOptions::n_ctx)
+      .def_readonly("n_threads", &EngineOptions::n_threads)
+      .def_readonly("n_batch", &EngineOptions::n_batch)
+      .def_readonly("max_sequences", &EngineOptions::max_sequences)
+      .def_readonly("max_queue", &EngineOptions::max_queue)
+      .def_readonly("n_cached", &EngineOptions::n_cached);
 }
 
 void bind_request(py::module_& m) {
@@ -109,20 +138,7 @@ void bind_request(py::module_& m) {
            py::arg("top_logprobs") = r.top_logprobs, py::arg("prompt_logits") = r.prompt_logits);
 }
 
-}  // namespace
-
-void bind_engine(py::module_& m) {
-  bind_options(m);
-  bind_request(m);
-
-  // A chunk needs the vocabulary size to give its logits their shape.
-  struct PyChunk : Chunk {
-    int64_t n_vocab;
-  };
-  struct PyCompletion {
-    std::shared_ptr<Completion> completion;
-    int64_t n_vocab;
-  };
+void bind_completion(py::module_& m) {
   py::class_<PyChunk>(m, "Chunk")
       .def_readonly("token_ids", &PyChunk::tokens)
       .def_readonly("logprobs", &PyChunk::logprobs)
@@ -133,34 +149,28 @@ void bind_engine(py::module_& m) {
       .def("take_prompt_logits",
            [](PyChunk& chunk) { return take_prompt_logits(chunk, chunk.n_vocab); });
   py::class_<PyCompletion>(m, "Completion")
-      .def(
-          "next_chunk",
-          [](PyCompletion& self, std::optional<double> timeout) -> std::optional<PyChunk> {
-            std::optional<Chunk> chunk = next_chunk(*self.completion, timeout);
-            if (!chunk) return std::nullopt;
-            return PyChunk{std::move(*chunk), self.n_vocab};
-          },
-          py::arg("timeout") = py::none(), without_gil())
+      .def("next_chunk", &next_chunk, py::arg("timeout") = py::none())
       .def("cancel", [](PyCompletion& self) { self.completion->cancel(); })
       .def("fileno", [](PyCompletion& self) { return self.completion->fd(); });
+}
+
+}  // namespace
+
+void bind_engine(py::module_& m) {
+  bind_options(m);
+  bind_request(m);
+  bind_completion(m);
   py::class_<EngineStats>(m, "EngineStats")
       .def_readonly("n_steps", &EngineStats::n_steps)
       .def_readonly("n_running", &EngineStats::n_running)
       .def_readonly("n_waiting", &EngineStats::n_waiting)
       .def_readonly("n_pages_used", &EngineStats::n_pages_used)
-      .def_readonly("n_pages_total", &EngineStats::n_pages_total);
-  // The last reference may be dropped by the garbage collector: joining the engine thread must not
-  // hold the GIL.
-  struct JoinWithoutGil {
-    void operator()(Engine* engine) const {
-      const py::gil_scoped_release release;
-      delete engine;
-    }
-  };
-  py::class_<Engine, std::unique_ptr<Engine, JoinWithoutGil>>(m, "Engine")
-      .def(py::init([](const std::string& path, const EngineOptions& options) {
-             const py::gil_scoped_release release;
-             return std::unique_ptr<Engine, JoinWithoutGil>(new Engine(path, options));
+      .def_readonly("n_pages_total", &EngineStats::n_pages_total)
+      .def_readonly("n_preempted", &EngineStats::n_preempted);
+  py::class_<Engine, EnginePointer>(m, "Engine")
+      .def(py::init([](const py::object& path, const EngineOptions& options) {
+             const std::string file = path_of(path);
+             return without_gil([&] { return EnginePointer(new Engine(file, options)); });
            }),
            py::arg("path"), py::arg("options"))
       .def_property_readonly("device", &Engine::device)
@@ -170,11 +180,17 @@ void bind_engine(py::module_& m) {
       .def(
           "submit",
           [](Engine& self, Request request) {
-            return PyCompletion{self.submit(std::move(request)), self.n_vocab()};
+            return PyCompletion{without_gil([&] { return self.submit(std::move(request)); }),
+                                self.n_vocab()};
           },
-          py::arg("request"), without_gil())
+          py::arg("request"))
       .def("stats", &Engine::stats)
-      .def("close", &Engine::close, without_gil());
+      .def("close", [](Engine& self) {
+        without_gil([&] {
+          self.close();
+          return true;
+        });
+      });
   m.def("devices", &devices, "Devices this build can compute on, best first.");
 }
 

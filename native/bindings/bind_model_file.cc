@@ -3,6 +3,7 @@
 #include <gptoss/info.h>
 #include <gptoss/model_file.h>
 
+#include "bindings/convert.h"
 #include "bindings/module.h"
 
 namespace gptoss::bindings {
@@ -10,14 +11,6 @@ namespace gptoss::bindings {
 namespace py = pybind11;
 
 namespace {
-
-// A file may hold any bytes as text; surrogateescape keeps them recoverable.
-py::str decode(std::string_view text) {
-  PyObject* decoded =
-      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
-  if (decoded == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::str>(decoded);
-}
 
 struct ToPython {
   py::object operator()(std::string_view text) const { return decode(text); }
@@ -43,16 +36,25 @@ py::dict metadata_of(const ModelFile& file) {
 
 void bind_model_file(py::module_& m) {
   py::class_<ModelFile::TensorInfo>(m, "TensorInfo")
-      .def_readonly("name", &ModelFile::TensorInfo::name)
+      .def_property_readonly("name", [](const ModelFile::TensorInfo& t) { return decode(t.name); })
       .def_readonly("type", &ModelFile::TensorInfo::type)
       .def_readonly("shape", &ModelFile::TensorInfo::shape)
       .def_readonly("n_bytes", &ModelFile::TensorInfo::n_bytes)
       .def_readonly("offset", &ModelFile::TensorInfo::offset)
       .def_readonly("file", &ModelFile::TensorInfo::file);
   py::class_<ModelFile>(m, "ModelFile")
-      .def(py::init<const std::string&>(), py::arg("path"),
-           py::call_guard<py::gil_scoped_release>())
-      .def_property_readonly("paths", &ModelFile::paths)
+      .def(py::init([](const py::object& path) {
+             const std::string file = path_of(path);
+             return without_gil([&] { return std::make_unique<ModelFile>(file); });
+           }),
+           py::arg("path"))
+      .def_property_readonly("paths",
+                             [](const ModelFile& self) {
+                               py::list paths;
+                               for (const std::string& path : self.paths())
+                                 paths.append(decode_path(path));
+                               return paths;
+                             })
       .def_property_readonly("metadata", &metadata_of)
       .def_property_readonly("tensors", &ModelFile::tensors);
   m.def(

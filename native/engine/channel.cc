@@ -2,9 +2,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <iterator>
 #include <string>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
 
@@ -24,8 +24,7 @@ void append(std::vector<T>& to, std::vector<T>&& from) {
 }  // namespace
 
 Completion::Channel::~Channel() {
-  for (const int end : pipe_)
-    if (end >= 0) ::close(end);
+  if (event_ >= 0) ::close(event_);
 }
 
 void Completion::Channel::push(Chunk&& chunk) {
@@ -68,27 +67,25 @@ std::optional<Chunk> Completion::Channel::next(std::optional<std::chrono::nanose
 
 int Completion::Channel::fd() {
   const std::lock_guard lock(mutex_);
-  if (pipe_[0] < 0) {
-    if (::pipe(pipe_) != 0)
-      throw Error(std::string("cannot open a pipe for a stream: ") + std::strerror(errno));
-    for (const int end : pipe_) {
-      ::fcntl(end, F_SETFD, FD_CLOEXEC);
-      ::fcntl(end, F_SETFL, O_NONBLOCK);
-    }
+  if (event_ < 0) {
+    event_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (event_ < 0)
+      throw Error(std::string("cannot open a descriptor for a stream: ") + std::strerror(errno) +
+                  "; run fewer streams at once or raise the limit of open files");
     if (is_ready()) signal();
   }
-  return pipe_[0];
+  return event_;
 }
 
 // Callers hold the lock.
 void Completion::Channel::signal() {
   ready_.notify_all();
-  if (pipe_[1] >= 0 && !signalled_) signalled_ = ::write(pipe_[1], "", 1) == 1;
+  if (event_ >= 0) ::eventfd_write(event_, 1);
 }
 
 void Completion::Channel::unsignal() {
-  char byte;
-  if (signalled_ && ::read(pipe_[0], &byte, 1) == 1) signalled_ = false;
+  eventfd_t count;
+  if (event_ >= 0) ::eventfd_read(event_, &count);
 }
 
 Completion::Completion(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}

@@ -40,9 +40,8 @@ class Completion::Channel {
   std::condition_variable ready_;
   std::optional<Chunk> pending_;
   std::exception_ptr error_;
-  bool finished_ = false;   // the last chunk has been taken
-  bool signalled_ = false;  // a byte stands in the pipe
-  int pipe_[2] = {-1, -1};  // read and write end, made when somebody asks for it
+  bool finished_ = false;  // the last chunk has been taken
+  int event_ = -1;         // eventfd that is readable while a chunk waits; made when asked for
   std::atomic<bool> cancelled_{false};
 };
 

@@ -6,14 +6,17 @@
 #include <new>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include <gptoss/engine.h>
 #include <gptoss/error.h>
 
-#include "base/buffer.h"
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "engine/inbox.h"
 #include "engine/runner.h"
@@ -34,41 +37,53 @@ std::vector<std::string> devices() { return {"reference"}; }
 
 namespace {
 
-constexpr size_t kAssumedMemory = size_t{4} << 30;  // where the system does not tell
-
 EngineOptions validated(const EngineOptions& options) {
   engine::validate(options);
   EngineOptions result = options;
   if (result.device == "auto") result.device = devices().front();
-  result.max_sequences =
-      std::min(result.max_sequences, result.n_batch);  // a step has a token for each sequence
+  // A step has a token for each of its sequences.
+  result.max_sequences = std::min(result.max_sequences, result.n_batch);
   return result;
 }
 
-// Bytes the KV cache may take: half of what is left once the weights are open, since they still
-// have to be read.
-size_t kv_budget() {
-  const size_t available = available_memory();
-  return (available > 0 ? available : kAssumedMemory) / 2;
-}
+// How long sequences may be, and how many positions are cached for all of them together.
+struct CachePlan {
+  int64_t n_ctx = 0;
+  int64_t n_cached = 0;
+};
 
-int64_t choose_n_ctx(const EngineOptions& options, const model::Config& config,
-                     const kv::KvShape& shape) {
-  if (options.n_ctx > config.n_ctx_train)
+constexpr size_t kAssumedMemory = size_t{4} << 30;  // where the system does not tell
+constexpr int64_t kLeastCtx = 1024;                 // below this a chat is no use
+
+// Half of what is left once the weights are mapped may go to the cache, since they still have to be
+// read. What the caller asks for explicitly is only refused when it cannot fit at all.
+CachePlan plan_cache(const EngineOptions& options, const model::Model& model) {
+  const int64_t n_train = model.config().n_ctx_train;
+  if (options.n_ctx > n_train)
     throw RequestError("n_ctx is " + std::to_string(options.n_ctx) +
-                       "; this model's context ends at " + std::to_string(config.n_ctx_train) +
-                       " tokens");
-  if (options.n_ctx > 0) return options.n_ctx;
-  const auto affordable =
-      static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
-  return std::min(config.n_ctx_train, std::max<int64_t>(affordable, 1024));
-}
+                       "; this model's context ends at " + std::to_string(n_train) + " tokens");
+  const kv::KvShape shape = model.kv_shape();
+  const size_t available = available_memory().value_or(kAssumedMemory);
+  const size_t per_token = kv::bytes_per_token(shape);
+  const auto affordable = static_cast<int64_t>(available / 2 / per_token);
 
-// Positions for all sequences together: room for every one at full length if that is affordable.
-int64_t choose_n_cached(const EngineOptions& options, int64_t n_ctx, const kv::KvShape& shape) {
-  const auto affordable =
-      static_cast<int64_t>(kv_budget() / std::max<size_t>(1, kv::bytes_per_token(shape)));
-  return std::clamp(affordable, n_ctx, n_ctx * options.max_sequences);
+  CachePlan plan;
+  plan.n_ctx =
+      options.n_ctx > 0 ? options.n_ctx : std::min(n_train, std::max(affordable, kLeastCtx));
+  plan.n_cached = options.n_cached > 0
+                      ? std::max(options.n_cached, plan.n_ctx)
+                      : std::clamp(affordable, plan.n_ctx, plan.n_ctx * options.max_sequences);
+  const size_t n_bytes =
+      static_cast<size_t>(plan.n_cached) * per_token +
+      kv::window_bytes(shape, options.max_sequences, options.n_batch) +
+      model.step_bytes(options.n_batch, Runner::n_logits_rows(options.max_sequences), plan.n_ctx);
+  if (n_bytes > available)
+    throw OutOfMemoryError(
+        "a context of " + std::to_string(plan.n_ctx) + " tokens with n_batch " +
+        std::to_string(options.n_batch) + " and " + std::to_string(options.max_sequences) +
+        " sequences takes " + std::to_string(n_bytes >> 20) + " MiB beside the weights, but " +
+        std::to_string(available >> 20) + " MiB are free; choose a smaller n_ctx or n_batch");
+  return plan;
 }
 
 }  // namespace
@@ -80,16 +95,18 @@ class Engine::Impl {
         pool_(options_.n_threads),
         ops_(kernels::make_reference_ops(pool_)),
         model_(model::Model::load(path, *ops_, pool_)),
-        n_ctx_(choose_n_ctx(options_, model_->config(), model_->kv_shape())),
-        cache_(model_->kv_shape(), choose_n_cached(options_, n_ctx_, model_->kv_shape()),
-               options_.max_sequences, options_.n_batch),
-        scheduler_(cache_, {options_.n_batch, options_.max_sequences}),
-        inbox_(options_.max_queue) {
-    model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), n_ctx_);
+        plan_(plan_cache(options_, *model_)),
+        cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
+        scheduler_(cache_, {options_.n_batch, options_.max_sequences}) {
+    model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), plan_.n_ctx);
     runner_ =
         std::make_unique<Runner>(*model_, *ops_, cache_, options_.n_batch, options_.max_sequences);
     publish_stats();
-    thread_ = std::thread([this] { loop(); });
+    try {
+      thread_ = std::thread([this] { loop(); });
+    } catch (const std::system_error& error) {
+      throw OutOfMemoryError(std::string("cannot start the engine thread: ") + error.what());
+    }
   }
 
   ~Impl() { close(); }
@@ -100,13 +117,55 @@ class Engine::Impl {
     if (thread_.joinable()) thread_.join();
   }
 
+  // In a forked child there are no threads: nothing works there, and nothing may be joined.
+  bool is_foreign() const { return ::getpid() != pid_; }
+
   std::shared_ptr<Completion> submit(Request request) {
-    engine::validate(request, n_vocab(), n_ctx_);
+    if (is_foreign())
+      throw RequestError(
+          "the model was opened before this process was forked; open it in this process, or start "
+          "processes with 'spawn'");
+    engine::validate(request, n_vocab(), plan_.n_ctx);
     check_logits_fit(request);
+    auto sequence = make_sequence(std::move(request));
+    auto completion = std::make_shared<Completion>(sequence->channel);
+    const int n_most = options_.max_sequences + options_.max_queue;
+    if (n_accepted_.fetch_add(1) >= n_most) {
+      n_accepted_.fetch_sub(1);
+      throw QueueFullError("the queue is full (" + std::to_string(options_.max_queue) +
+                           " requests wait); try again later");
+    }
+    try {
+      inbox_.put(std::move(sequence));
+    } catch (...) {
+      n_accepted_.fetch_sub(1);
+      throw;
+    }
+    return completion;
+  }
+
+  EngineStats stats() const {
+    EngineStats stats;
+    stats.n_steps = n_steps_.load();
+    stats.n_running = n_running_.load();
+    stats.n_waiting = std::max(0, n_accepted_.load() - stats.n_running);
+    stats.n_pages_used = n_pages_used_.load();
+    stats.n_pages_total = cache_.n_pages_total();
+    stats.n_preempted = n_preempted_.load();
+    return stats;
+  }
+
+  const std::string& device() const { return options_.device; }
+  int64_t n_ctx() const { return plan_.n_ctx; }
+  int n_threads() const { return pool_.size(); }
+  int64_t n_vocab() const { return model_->config().n_vocab; }
+
+ private:
+  std::unique_ptr<Sequence> make_sequence(Request&& request) const {
     auto sequence = std::make_unique<Sequence>();
-    const int64_t n_prompt = std::ssize(request.prompt);
+    const int64_t n_prompt = std::ssize(request.prompt), n_room = plan_.n_ctx - n_prompt;
     sequence->n_most =
-        request.max_tokens < 0 ? n_ctx_ : std::min(n_ctx_, n_prompt + request.max_tokens);
+        n_prompt + (request.max_tokens < 0 ? n_room : std::min(n_room, request.max_tokens));
     sequence->params = {request.temperature,
                         request.top_k,
                         request.top_p,
@@ -117,140 +176,173 @@ class Engine::Impl {
                         request.seed,
                         request.completion_index,
                         request.top_logprobs};
+    // All a sequence will ever need: steps allocate nothing.
+    const auto n_pages = static_cast<size_t>(kv::n_pages_for(sequence->n_most));
+    sequence->tokens.reserve(static_cast<size_t>(sequence->n_most));
+    sequence->pages.full.reserve(n_pages);
+    sequence->pages.window.reserve(n_pages);
     sequence->tokens = request.prompt;
     sequence->request = std::move(request);
     sequence->channel = std::make_shared<Completion::Channel>();
-    auto completion = std::make_shared<Completion>(sequence->channel);
-    inbox_.put(std::move(sequence), n_waiting_.load(std::memory_order_relaxed));
-    return completion;
+    return sequence;
   }
 
-  EngineStats stats() {
-    EngineStats stats;
-    stats.n_steps = n_steps_.load();
-    stats.n_running = n_running_.load();
-    stats.n_waiting = n_waiting_.load() + inbox_.n_waiting();
-    stats.n_pages_used = n_pages_used_.load();
-    stats.n_pages_total = cache_.n_pages_total();
-    return stats;
-  }
-
-  const std::string& device() const { return options_.device; }
-  int64_t n_ctx() const { return n_ctx_; }
-  int n_threads() const { return pool_.size(); }
-  int64_t n_vocab() const { return model_->config().n_vocab; }
-
- private:
-  // The engine thread. Everything mutable but the inbox and the channels belongs to it.
+  // The engine thread. Everything mutable but the inbox, the channels and the counters belongs to
+  // it. No failure ends the process: requests fail, and only a broken invariant closes the engine.
   void loop() {
-    std::vector<std::unique_ptr<Sequence>> arrivals;
-    while (inbox_.take_all(arrivals, /*wait=*/scheduler_.is_empty())) {
-      for (auto& sequence : arrivals) scheduler_.add(std::move(sequence));
-      arrivals.clear();
-      drop_cancelled();
-      publish_stats();
-      step();
-      if (scheduler_.is_empty()) cache_.check_integrity();
-      publish_stats();
+    for (bool is_open = true; is_open;) {
+      try {
+        is_open = serve();
+      } catch (const InternalError&) {
+        inbox_.close();
+        is_open = false;
+        fail_all(std::current_exception());
+      } catch (...) {
+        fail_all(std::current_exception());
+      }
     }
-    for (auto& sequence : arrivals) scheduler_.add(std::move(sequence));
-    for (Sequence* sequence : scheduler_.all()) end_cancelled(sequence);
+  }
+
+  // One round: arrivals, cancellations, a step. False once the inbox is closed and all is ended.
+  bool serve() {
+    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/scheduler_.is_empty());
+    for (auto& arrival : arrivals_) scheduler_.add(std::move(arrival));
+    arrivals_.clear();
+    while (Sequence* sequence = next_to_cancel(/*all=*/!is_open)) cancel(sequence);
     publish_stats();
+    if (is_open) step();
+    if (scheduler_.is_empty()) cache_.check_integrity();
+    return is_open;
+  }
+
+  Sequence* next_to_cancel(bool all) const {
+    Sequence* found = nullptr;
+    scheduler_.visit_while([&](Sequence& sequence) {
+      if (all || sequence.channel->is_cancelled()) found = &sequence;
+      return found == nullptr;
+    });
+    return found;
+  }
+
+  void cancel(Sequence* sequence) {
+    Chunk last;
+    last.n_prompt = sequence->n_prompt_shown;
+    last.finish_reason = FinishReason::cancelled;
+    end(sequence)->push(std::move(last));
   }
 
   void step() {
-    std::span<const engine::SequenceShare> shares;
+    const auto shares = scheduler_.schedule();
+    if (shares.empty()) return;
     try {
-      shares = scheduler_.schedule();
-      if (shares.empty()) return;
-      for (engine::StepResult& result : runner_->run(shares)) deliver(result);
+      const auto results = runner_->run(shares);
       n_steps_.fetch_add(1);
-    } catch (const std::bad_alloc&) {
-      fail_step(shares, std::make_exception_ptr(OutOfMemoryError(
-                            "out of memory while computing; use a smaller context or batch")));
+      for (engine::StepResult& result : results) deliver(result);
+    } catch (const InternalError&) {
+      throw;
     } catch (...) {
-      fail_step(shares, std::current_exception());
+      // Out of memory: the requests of this step fail, those that wait go on.
+      for (const engine::SequenceShare& share : shares)
+        if (scheduler_.holds(share.sequence)) end(share.sequence)->fail(current_error());
     }
   }
 
-  // The last chunk goes out after the sequence is gone: whoever sees it finds its pages free.
   void deliver(engine::StepResult& result) {
-    const auto channel = result.sequence->channel;
-    if (result.is_last()) {
-      scheduler_.remove(result.sequence);
-      publish_stats();
+    Sequence* sequence = result.sequence;
+    if (result.is_hopeless) {
+      const auto error = std::make_exception_ptr(
+          Error("no token has a finite logit at position " + std::to_string(sequence->n_computed) +
+                "; the request's biases forbid every token, or the model file is damaged"));
+      end(sequence)->fail(error);
+      return;
     }
-    if (result.error != nullptr)
-      channel->fail(result.error);
-    else
-      channel->push(std::move(result.chunk));
-  }
-
-  // Out of memory, or a bug of ours: the requests of the step fail, the engine goes on serving.
-  void fail_step(std::span<const engine::SequenceShare> shares, std::exception_ptr error) {
-    std::vector<Sequence*> failed;
-    for (const auto& share : shares) failed.push_back(share.sequence);
-    const auto left = scheduler_.all();
-    for (Sequence* sequence : shares.empty() ? left : failed) {
-      if (std::find(left.begin(), left.end(), sequence) == left.end())
-        continue;  // was delivered before the failure
-      const auto channel = sequence->channel;
-      scheduler_.remove(sequence);
-      publish_stats();
-      channel->fail(error);
+    Chunk chunk;
+    chunk.n_prompt = sequence->n_prompt_shown;
+    chunk.finish_reason = result.finish_reason;
+    chunk.prompt_logits = std::move(result.prompt_logits);
+    if (result.token >= 0) {
+      chunk.tokens.push_back(result.token);
+      if (sequence->params.top_logprobs >= 0) {
+        chunk.logprobs.push_back(result.logprob);
+        chunk.top_logprobs.emplace_back(result.top_logprobs.begin(), result.top_logprobs.end());
+      }
     }
+    const bool is_last = result.finish_reason != FinishReason::none;
+    (is_last ? end(sequence) : sequence->channel)->push(std::move(chunk));
   }
 
-  void drop_cancelled() {
-    for (Sequence* sequence : scheduler_.all())
-      if (sequence->channel->is_cancelled()) end_cancelled(sequence);
-  }
-
-  void end_cancelled(Sequence* sequence) {
-    Chunk last;
-    last.n_prompt = std::min(sequence->n_computed, sequence->n_prompt());
-    last.finish_reason = FinishReason::cancelled;
-    const auto channel = sequence->channel;
+  // Frees everything of a sequence and returns its channel for the last word: whoever reads that
+  // finds the pages free.
+  std::shared_ptr<Completion::Channel> end(Sequence* sequence) {
+    auto channel = sequence->channel;
     scheduler_.remove(sequence);
+    n_accepted_.fetch_sub(1);
     publish_stats();
-    channel->push(std::move(last));
+    return channel;
+  }
+
+  void fail_all(std::exception_ptr error) {
+    for (const auto& arrival : arrivals_) {
+      if (arrival == nullptr) continue;  // the scheduler has it
+      n_accepted_.fetch_sub(1);
+      arrival->channel->fail(error);
+    }
+    arrivals_.clear();
+    while (Sequence* sequence = next_to_cancel(/*all=*/true)) end(sequence)->fail(error);
+  }
+
+  // The exception being handled, as one of ours where it is the standard's.
+  static std::exception_ptr current_error() {
+    static const std::exception_ptr out_of_memory = std::make_exception_ptr(
+        OutOfMemoryError("out of memory while computing; use a smaller context or batch"));
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      return out_of_memory;
+    } catch (...) {
+      return std::current_exception();
+    }
   }
 
   void publish_stats() {
     n_running_.store(scheduler_.n_running());
-    n_waiting_.store(scheduler_.n_waiting());
     n_pages_used_.store(cache_.n_pages_used());
+    n_preempted_.store(scheduler_.n_preempted());
   }
 
   void check_logits_fit(const Request& request) const {
     if (!request.prompt_logits) return;
     const size_t n_bytes = request.prompt.size() * static_cast<size_t>(n_vocab()) * sizeof(float);
-    const size_t available = available_memory();
-    if (available > 0 && n_bytes > available / 2)
+    if (const auto available = available_memory(); available && n_bytes > *available / 2)
       throw OutOfMemoryError("the logits of " + std::to_string(request.prompt.size()) +
                              " tokens take " + std::to_string(n_bytes >> 20) +
                              " MiB, more than half of what is free; ask for fewer tokens");
   }
 
   const EngineOptions options_;
+  const pid_t pid_ = ::getpid();
   ThreadPool pool_;
   std::unique_ptr<kernels::Ops> ops_;
   std::unique_ptr<model::Model> model_;
-  const int64_t n_ctx_;
+  const CachePlan plan_;
   kv::KvCache cache_;
   Scheduler scheduler_;
   std::unique_ptr<Runner> runner_;
   Inbox inbox_;
+  std::vector<std::unique_ptr<Sequence>> arrivals_;  // taken from the inbox, not yet scheduled
 
-  std::atomic<int64_t> n_steps_{0}, n_pages_used_{0};
-  std::atomic<int> n_running_{0}, n_waiting_{0};
+  // Counters that any thread reads. n_accepted_: requests submitted and not ended.
+  std::atomic<int> n_accepted_{0}, n_running_{0};
+  std::atomic<int64_t> n_steps_{0}, n_pages_used_{0}, n_preempted_{0};
   std::mutex join_mutex_;
   std::thread thread_;
 };
 
 Engine::Engine(const std::string& path, const EngineOptions& options)
     : impl_(std::make_unique<Impl>(path, options)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (impl_->is_foreign()) (void)impl_.release();  // its threads are the parent's
+}
 const std::string& Engine::device() const { return impl_->device(); }
 int64_t Engine::n_ctx() const { return impl_->n_ctx(); }
 int Engine::n_threads() const { return impl_->n_threads(); }
@@ -259,6 +351,8 @@ std::shared_ptr<Completion> Engine::submit(Request request) {
   return impl_->submit(std::move(request));
 }
 EngineStats Engine::stats() const { return impl_->stats(); }
-void Engine::close() { impl_->close(); }
+void Engine::close() {
+  if (!impl_->is_foreign()) impl_->close();
+}
 
 }  // namespace gptoss

@@ -1,10 +1,6 @@
 #include "engine/runner.h"
 
 #include <algorithm>
-#include <exception>
-#include <string>
-
-#include <gptoss/error.h>
 
 namespace gptoss::engine {
 
@@ -22,7 +18,8 @@ Runner::Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n
   choices_.reserve(n);
   top_logprobs_.resize(n);
   top_logprobs_spans_.reserve(n);
-  logits_rows_.reserve(static_cast<size_t>(n_logits_rows(max_sequences)));
+  logits_rows_.reserve(n);
+  logits_slice_.reserve(static_cast<size_t>(n_logits_rows(max_sequences)));
 }
 
 std::span<StepResult> Runner::run(std::span<const SequenceShare> shares) {
@@ -61,21 +58,20 @@ void Runner::gather(std::span<const SequenceShare> shares) {
 
 void Runner::copy_prompt_logits(std::span<const SequenceShare> shares) {
   const int64_t n_vocab = model_.config().n_vocab;
-  std::vector<int32_t> slice;
   for (size_t i = 0; i < shares.size(); ++i) {
     Sequence& sequence = *shares[i].sequence;
     if (!sequence.request.prompt_logits) continue;
     // A sequence that was preempted computes positions again whose logits have been sent.
     const int64_t begin = std::max(sequence.n_computed, sequence.n_prompt_logits_sent);
     const int64_t end = std::min(sequence.n_computed + shares[i].n_tokens, sequence.n_prompt());
-    for (int64_t position = begin; position < end; position += std::ssize(slice)) {
-      slice.clear();
+    for (int64_t position = begin; position < end; position += std::ssize(logits_slice_)) {
+      logits_slice_.clear();
       const int64_t n_rows = std::min<int64_t>(end - position, n_logits_rows(max_sequences_));
       for (int64_t k = 0; k < n_rows; ++k)
-        slice.push_back(
+        logits_slice_.push_back(
             static_cast<int32_t>(rows_[i].row_begin + position + k - sequence.n_computed));
-      const float* logits = model_.logits(slice);
-      auto& sent = results_[i].chunk.prompt_logits;
+      const float* logits = model_.logits(logits_slice_);
+      auto& sent = results_[i].prompt_logits;
       sent.insert(sent.end(), logits, logits + n_rows * n_vocab);
     }
     sequence.n_prompt_logits_sent = std::max(begin, end);
@@ -108,36 +104,29 @@ void Runner::advance(const SequenceShare& share, StepResult& result) {
   Sequence& sequence = *share.sequence;
   result.sequence = &sequence;
   sequence.n_computed += share.n_tokens;
+  sequence.n_prompt_shown =
+      std::max(sequence.n_prompt_shown, std::min(sequence.n_computed, sequence.n_prompt()));
   cache_.free_behind_window(sequence.pages, sequence.n_computed);
-  result.chunk.n_prompt = std::min(sequence.n_computed, sequence.n_prompt());
   const auto sampled = std::find(sampled_.begin(), sampled_.end(), &sequence);
   if (sampled != sampled_.end())
     accept_token(static_cast<size_t>(sampled - sampled_.begin()), result);
   else if (sequence.n_to_compute() == 0)
-    result.chunk.finish_reason = FinishReason::length;  // only the prompt was asked for
+    result.finish_reason = FinishReason::length;  // only the prompt was asked for
 }
 
 void Runner::accept_token(size_t row, StepResult& result) {
-  const sampling::Choice& choice = choices_[row];
   Sequence& sequence = *result.sequence;
-  if (choice.token < 0) {
-    result.error = std::make_exception_ptr(Error(
-        "the model gave no finite logit at position " + std::to_string(sequence.n_computed - 1) +
-        "; its file is damaged, or biases of the request forbid every token"));
-    return;
-  }
-  Chunk& chunk = result.chunk;
-  sequence.tokens.push_back(choice.token);
-  chunk.tokens.push_back(choice.token);
-  if (sequence.params.top_logprobs >= 0) {
-    chunk.logprobs.push_back(choice.logprob);
-    chunk.top_logprobs.push_back(top_logprobs_[row]);
-  }
+  result.token = choices_[row].token;
+  result.is_hopeless = result.token < 0;
+  if (result.is_hopeless) return;
+  result.logprob = choices_[row].logprob;
+  result.top_logprobs = top_logprobs_[row];
+  sequence.tokens.push_back(result.token);
   const auto& stops = sequence.request.stop_tokens;
-  if (std::find(stops.begin(), stops.end(), choice.token) != stops.end())
-    chunk.finish_reason = FinishReason::stop;
+  if (std::find(stops.begin(), stops.end(), result.token) != stops.end())
+    result.finish_reason = FinishReason::stop;
   else if (std::ssize(sequence.tokens) == sequence.n_most)
-    chunk.finish_reason = FinishReason::length;
+    result.finish_reason = FinishReason::length;
 }
 
 }  // namespace gptoss::engine

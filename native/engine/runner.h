@@ -2,7 +2,6 @@
 // their callers.
 #pragma once
 
-#include <exception>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,11 +14,13 @@ namespace gptoss::engine {
 
 // What a step gave one sequence.
 struct StepResult {
-  Sequence* sequence = nullptr;  // as in its share
-  Chunk chunk;                   // for the caller; its finish_reason ends the sequence
-  std::exception_ptr error;      // instead of a chunk: ends the sequence too
-
-  bool is_last() const { return error != nullptr || chunk.finish_reason != FinishReason::none; }
+  Sequence* sequence = nullptr;                             // as in its share
+  int32_t token = -1;                                       // the new token; -1 = none
+  float logprob = 0;                                        // of `token`, if asked for
+  std::span<const std::pair<int32_t, float>> top_logprobs;  // best first; valid until the next step
+  std::vector<float> prompt_logits;                         // (rows, n_vocab), if asked for
+  FinishReason finish_reason = FinishReason::none;          // ends the sequence
+  bool is_hopeless = false;  // no token has a finite logit: ends the sequence too
 };
 
 class Runner {
@@ -29,7 +30,7 @@ class Runner {
          int max_sequences);
 
   // Computes the shares and advances their sequences. One result per share, valid until the next
-  // call.
+  // call. Allocates nothing but room for prompt logits and, once, for longer lists of logprobs.
   std::span<StepResult> run(std::span<const SequenceShare> shares);
 
   // Rows of logits that Model::reserve must provide.
@@ -50,7 +51,8 @@ class Runner {
   // The step. Capacity is reserved once.
   std::vector<int32_t> tokens_;
   std::vector<kernels::SequenceRows> rows_;
-  std::vector<StepResult> results_;  // (shares)
+  std::vector<int32_t> logits_slice_;  // batch rows of prompt positions
+  std::vector<StepResult> results_;    // (shares)
   // The rows that get a token.
   std::vector<Sequence*> sampled_;
   std::vector<int32_t> logits_rows_;  // batch rows

@@ -12,7 +12,9 @@ Scheduler::Scheduler(kv::KvCache& cache, Limits limits) : cache_(cache), limits_
   running_.reserve(static_cast<size_t>(limits.max_sequences));
 }
 
-void Scheduler::add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
+void Scheduler::add(std::unique_ptr<Sequence>&& sequence) {
+  waiting_.push_back(std::move(sequence));
+}
 
 std::span<const SequenceShare> Scheduler::schedule() {
   step_.clear();
@@ -59,19 +61,20 @@ bool Scheduler::place_next_waiting() {
 }
 
 void Scheduler::preempt_youngest() {
-  preempted_ = true;
-  std::unique_ptr<Sequence> youngest = std::move(running_.back());
+  waiting_.push_front(std::move(running_.back()));
   running_.pop_back();
+  preempted_ = true;
+  ++n_preempted_;
+  Sequence& youngest = *waiting_.front();
   const auto placed = std::find_if(step_.begin(), step_.end(), [&](const SequenceShare& share) {
-    return share.sequence == youngest.get();
+    return share.sequence == &youngest;
   });
   if (placed != step_.end()) {
     budget_ += placed->n_tokens;
     step_.erase(placed);
   }
-  cache_.release(youngest->pages);
-  youngest->n_computed = 0;
-  waiting_.push_front(std::move(youngest));
+  cache_.release(youngest.pages);
+  youngest.n_computed = 0;
 }
 
 void Scheduler::remove(Sequence* sequence) {
@@ -80,12 +83,10 @@ void Scheduler::remove(Sequence* sequence) {
   std::erase_if(waiting_, [=](const auto& owned) { return owned.get() == sequence; });
 }
 
-std::vector<Sequence*> Scheduler::all() const {
-  std::vector<Sequence*> sequences;
-  sequences.reserve(running_.size() + waiting_.size());
-  for (const auto& sequence : running_) sequences.push_back(sequence.get());
-  for (const auto& sequence : waiting_) sequences.push_back(sequence.get());
-  return sequences;
+bool Scheduler::holds(const Sequence* sequence) const {
+  bool found = false;
+  visit_while([&](const Sequence& other) { return !(found = &other == sequence); });
+  return found;
 }
 
 }  // namespace gptoss::engine

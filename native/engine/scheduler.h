@@ -26,16 +26,25 @@ class Scheduler {
   // `cache` is borrowed and must hold at least one sequence of the longest length.
   Scheduler(kv::KvCache& cache, Limits limits);
 
-  void add(std::unique_ptr<Sequence> sequence);
+  // Takes the sequence unless it throws.
+  void add(std::unique_ptr<Sequence>&& sequence);
   // The next step; empty when there is nothing to do. Valid until the next call of any function.
   std::span<const SequenceShare> schedule();
   // Ends a sequence and frees its pages.
   void remove(Sequence* sequence);
 
-  // Every sequence, running and waiting.
-  std::vector<Sequence*> all() const;
+  // Calls visit(Sequence&) for every sequence, running and waiting, until it returns false.
+  template <typename Visit>
+  void visit_while(Visit visit) const {
+    for (const auto& sequence : running_)
+      if (!visit(*sequence)) return;
+    for (const auto& sequence : waiting_)
+      if (!visit(*sequence)) return;
+  }
+  bool holds(const Sequence* sequence) const;
   int n_running() const { return static_cast<int>(running_.size()); }
   int n_waiting() const { return static_cast<int>(waiting_.size()); }
+  int64_t n_preempted() const { return n_preempted_; }
   bool is_empty() const { return running_.empty() && waiting_.empty(); }
 
  private:
@@ -50,6 +59,7 @@ class Scheduler {
   std::vector<SequenceShare> step_;
   int budget_ = 0;          // tokens left in the step being made
   bool preempted_ = false;  // by the step being made
+  int64_t n_preempted_ = 0;
 };
 
 }  // namespace gptoss::engine

@@ -21,6 +21,7 @@ struct Sequence {
   std::vector<int32_t> tokens;       // prompt, then what was generated
   int64_t n_most = 0;                // length at which generation ends
   int64_t n_computed = 0;            // leading tokens whose K and V are in the cache
+  int64_t n_prompt_shown = 0;        // most prompt tokens that were ever computed; never falls
   int64_t n_prompt_logits_sent = 0;  // leading prompt positions whose logits the caller has
   kv::PageTable pages;
 

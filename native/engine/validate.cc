@@ -33,7 +33,9 @@ void validate(const EngineOptions& options) {
           "1 to 1048576 tokens");
   require(options.max_sequences >= 1 && options.max_sequences <= 4096, "max_sequences",
           options.max_sequences, "1 to 4096");
-  require_count("max_queue", options.max_queue, 1);
+  require(options.max_queue >= 0 && options.max_queue <= 1 << 20, "max_queue", options.max_queue,
+          "0 to 1048576");
+  require_count("n_cached", options.n_cached, int64_t{0});
   const auto names = devices();
   if (options.device != "auto" &&
       std::find(names.begin(), names.end(), options.device) == names.end()) {

@@ -133,8 +133,8 @@ struct RouteArgs {
   int n = 0;
 };
 
-// activated = swiglu(gate(x), up(x)) for each chosen expert:
-// (min-clamped up + 1) * gate * sigmoid(1.702 gate), gate <= 7, -7 <= up <= 7.
+// activated = (up + 1) * gate * sigmoid(1.702 gate) for each chosen expert, where gate and up are
+// linear(x), gate clamped from above to 7 and up to [-7, 7].
 struct MoeUpArgs {
   const float* x = nullptr;          // (n, hidden)
   const int32_t* experts = nullptr;  // (n, 4)
@@ -195,9 +195,9 @@ struct Work {
   }
 };
 
-// Contract 6: an operation without an overload here does not compile into the bench or the trace.
-// `kv_element_bytes`: of the device's cache. For experts, `n_distinct` is how many different ones
-// the step touches.
+// Contract 6: every operation has an overload here; the bench divides by it.
+// `kv_element_bytes`: of the device's cache. `n_distinct`: how many different experts the step
+// touches.
 Work work_of(const EmbedArgs& args);
 Work work_of(const NormArgs& args);
 Work work_of(const QkvArgs& args, size_t kv_element_bytes);
@@ -207,6 +207,7 @@ Work work_of(const RouteArgs& args);
 Work work_of(const MoeUpArgs& args, int n_distinct);
 Work work_of(const MoeDownArgs& args, int n_distinct);
 Work work_of(const LogitsArgs& args);
+Work work_of(const ChooseArgs& args);
 
 class Ops {
  public:
@@ -214,6 +215,8 @@ class Ops {
 
   virtual const char* name() const = 0;         // as in LLM(device=...)
   virtual size_t kv_element_bytes() const = 0;  // of one stored K or V value
+  // Bytes of scratch that reserve(limits) takes.
+  virtual size_t scratch_bytes(const Limits& limits) const = 0;
   // Sizes the device's scratch. Called once, before any operation.
   virtual void reserve(const Limits& limits) = 0;
   // The matrix in the layout this device computes with; may be the argument itself, which then must

@@ -54,7 +54,7 @@ Work work_of(const EmbedArgs& args) {
 }
 
 Work work_of(const NormArgs& args) {
-  return {u64(args.n) * u64(args.hidden) * 2 * kFloat, u64(args.n) * u64(args.hidden) * 2};
+  return {(u64(args.n) * 2 + 1) * u64(args.hidden) * kFloat, u64(args.n) * u64(args.hidden) * 2};
 }
 
 Work work_of(const QkvArgs& args, size_t kv_element_bytes) {
@@ -88,7 +88,15 @@ Work work_of(const MoeDownArgs& args, int n_distinct) {
 }
 
 Work work_of(const LogitsArgs& args) {
-  return linear_work({args.unembedding, nullptr}, args.n_rows);
+  Work work = linear_work({args.unembedding, nullptr}, args.n_rows);
+  work += work_of(NormArgs{.n = args.n_rows, .hidden = args.unembedding.cols});
+  return work;
+}
+
+Work work_of(const ChooseArgs& args) {
+  Work work;
+  for (const sampling::Row& row : args.rows) work.bytes += row.logits.size_bytes();
+  return work;
 }
 
 }  // namespace gptoss::kernels

@@ -1,6 +1,7 @@
 #include "kv/kv_cache.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/family.h"
@@ -8,18 +9,30 @@
 namespace gptoss::kv {
 namespace {
 
+int32_t checked_page_count(int64_t n_pages) {
+  GPTOSS_CHECK(n_pages >= 0 && n_pages <= std::numeric_limits<int32_t>::max());
+  return static_cast<int32_t>(n_pages);
+}
+
 // A running sequence holds the window (at most 3 pages, unaligned) and the tokens of its share of
 // the step.
 int32_t n_window_pages(int n_sequences, int n_step_tokens) {
-  return static_cast<int32_t>(n_sequences * (kWindow / kPageTokens + 2) +
-                              n_pages_for(n_step_tokens));
+  return checked_page_count(int64_t{n_sequences} * (kWindow / kPageTokens + 2) +
+                            n_pages_for(n_step_tokens));
 }
 
 }  // namespace
 
 int64_t n_pages_for(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
-size_t bytes_per_token(const KvShape& shape) { return shape.page_bytes(false) / kPageTokens; }
+size_t bytes_per_token(const KvShape& shape) {
+  constexpr size_t kBookkeeping = 4 * sizeof(int32_t);  // page lists and page tables
+  return (shape.page_bytes(false) + kBookkeeping + kPageTokens - 1) / kPageTokens;
+}
+
+size_t window_bytes(const KvShape& shape, int n_sequences, int n_step_tokens) {
+  return static_cast<size_t>(n_window_pages(n_sequences, n_step_tokens)) * shape.page_bytes(true);
+}
 
 size_t KvShape::layer_bytes() const {
   return 2 * static_cast<size_t>(n_kv_heads) * kPageTokens * kHeadDim * element_bytes;
@@ -31,7 +44,7 @@ size_t KvShape::page_bytes(bool sliding) const {
 
 KvCache::KvCache(const KvShape& shape, int64_t n_tokens, int n_sequences, int n_step_tokens)
     : shape_(shape),
-      full_(static_cast<int32_t>(n_pages_for(n_tokens))),
+      full_(checked_page_count(n_pages_for(n_tokens))),
       window_(n_window_pages(n_sequences, n_step_tokens)),
       full_storage_(static_cast<size_t>(full_.n_total()) * shape.page_bytes(false), "the KV cache"),
       window_storage_(static_cast<size_t>(window_.n_total()) * shape.page_bytes(true),
@@ -42,6 +55,9 @@ bool KvCache::extend(PageTable& table, int64_t n_tokens) {
   if (n_pages <= table.full.size()) return true;
   const auto n_more = static_cast<int32_t>(n_pages - table.full.size());
   if (full_.n_free() < n_more || window_.n_free() < n_more) return false;
+  // Reserved before anything is taken: a page in nobody's table would be lost.
+  table.full.reserve(n_pages);
+  table.window.reserve(n_pages);
   while (table.full.size() < n_pages) {
     table.full.push_back(full_.take());
     table.window.push_back(window_.take());
@@ -63,7 +79,9 @@ void KvCache::release(PageTable& table) {
   for (const int32_t page : table.full) full_.give_back(page);
   for (const int32_t page : table.window)
     if (page >= 0) window_.give_back(page);
-  table = PageTable{};
+  table.full.clear();  // keeps its capacity: what is computed again needs it
+  table.window.clear();
+  table.n_window_freed = 0;
 }
 
 std::byte* KvCache::layer_base(int layer) const {

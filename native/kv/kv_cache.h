@@ -63,7 +63,10 @@ class KvCache {
 // Pages that hold n tokens.
 int64_t n_pages_for(int64_t n_tokens);
 
-// Bytes of cache that one more token of context takes, in the full layers.
+// Bytes that one more token of context takes, in the full layers and the lists of their pages;
+// never 0.
 size_t bytes_per_token(const KvShape& shape);
+// Bytes of the sliding layers' group, which does not grow with the context.
+size_t window_bytes(const KvShape& shape, int n_sequences, int n_step_tokens);
 
 }  // namespace gptoss::kv

@@ -1,11 +1,12 @@
 #include "model/config.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <optional>
+#include <sstream>
 
 #include "base/family.h"
+#include "gguf/cursor.h"
 
 namespace gptoss::model {
 namespace {
@@ -34,45 +35,48 @@ class KeyReader {
   int64_t count(const std::string& key, int64_t least, int64_t most,
                 std::optional<int64_t> fallback = {}) {
     const gguf::Value* value = find(key);
+    if (value == nullptr) return missing(key, fallback);
     int64_t number = 0;
-    if (value == nullptr) {
-      if (!fallback) problems_.push_back("key " + key + " is missing");
-    } else if (const auto* u = std::get_if<uint64_t>(value)) {
+    if (const auto* u = std::get_if<uint64_t>(value)) {
       number = static_cast<int64_t>(
           std::min(*u, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
     } else if (const auto* i = std::get_if<int64_t>(value)) {
       number = *i;
     } else {
-      problems_.push_back("key " + key + " is not a whole number");
+      problems_.push_back("key " + key + " is no whole number");
       return 0;
     }
-    if (number == 0 && fallback) number = *fallback;
-    if (value != nullptr && (number < least || number > most)) {
-      problems_.push_back("key " + key + " is " + std::to_string(number) + ", expected " +
-                          (least == most ? std::to_string(least)
-                                         : std::to_string(least) + " to " + std::to_string(most)));
-      return 0;
-    }
-    return number;
+    if (number == 0 && fallback) return *fallback;
+    if (number >= least && number <= most) return number;
+    std::string expected = std::to_string(least);
+    if (least != most) expected += " to " + std::to_string(most);
+    problems_.push_back("key " + key + " is " + std::to_string(number) + ", expected " + expected);
+    return 0;
   }
 
+  // A real number in [least, most], or 0 after a problem; fallback as above.
   float real(const std::string& key, double least, double most,
              std::optional<float> fallback = {}) {
     const gguf::Value* value = find(key);
-    if (value == nullptr) {
-      if (!fallback) problems_.push_back("key " + key + " is missing");
-      return fallback.value_or(static_cast<float>(least));
+    if (value == nullptr) return missing(key, fallback);
+    double number = 0;
+    if (const auto* d = std::get_if<double>(value)) {
+      number = *d;
+    } else if (const auto* u = std::get_if<uint64_t>(value)) {
+      number = static_cast<double>(*u);
+    } else {
+      problems_.push_back("key " + key + " is no number");
+      return 0;
     }
-    const auto* number = std::get_if<double>(value);
-    if (number == nullptr || !(*number >= least && *number <= most)) {
-      if (number != nullptr && *number == 0 && fallback) return *fallback;
-      problems_.push_back("key " + key + " is " +
-                          (number != nullptr ? std::to_string(*number) : "not a real number") +
-                          ", expected " + std::to_string(least) + " to " + std::to_string(most));
-      return static_cast<float>(least);
-    }
-    return static_cast<float>(*number);
+    if (number == 0 && fallback) return *fallback;
+    if (number >= least && number <= most) return static_cast<float>(number);
+    std::ostringstream text;
+    text << "key " << key << " is " << number << ", expected " << least << " to " << most;
+    problems_.push_back(text.str());
+    return 0;
   }
+
+  bool has(const std::string& key) const { return find(key) != nullptr; }
 
   int64_t array_length(const std::string& key) {
     const gguf::Value* value = find(key);
@@ -89,11 +93,17 @@ class KeyReader {
     const auto* text = std::get_if<std::string_view>(value);
     if (text == nullptr || *text != expected)
       problems_.push_back("key " + key + " is " +
-                          (text != nullptr ? "'" + std::string(*text) + "'" : "no text") +
-                          ", expected '" + std::string(expected) + "'");
+                          (text != nullptr ? gguf::quoted(*text) : "no text") + ", expected '" +
+                          std::string(expected) + "'");
   }
 
  private:
+  template <typename T>
+  T missing(const std::string& key, std::optional<T> fallback) {
+    if (!fallback) problems_.push_back("key " + key + " is missing");
+    return fallback.value_or(0);
+  }
+
   const gguf::Value* find(std::string_view key) const {
     const auto found = file_.metadata().find(key);
     return found != file_.metadata().end() ? &found->second : nullptr;
@@ -135,8 +145,11 @@ Config read_config(const gguf::GgufFile& file, std::vector<std::string>& problem
                                                int64_t{config.n_kv_heads} * kQueryGroup,
                                                int64_t{config.n_kv_heads} * kQueryGroup));
   config.hidden = keys.count(prefix + "embedding_length", kBlock, kMaxWidth);
-  config.ff = keys.count(prefix + "expert_feed_forward_length", kBlock, kMaxWidth,
-                         keys.count(prefix + "feed_forward_length", kBlock, kMaxWidth));
+  // Some files have the width of an expert under the older key only.
+  const bool has_expert_ff = keys.has(prefix + "expert_feed_forward_length");
+  config.ff =
+      keys.count(prefix + (has_expert_ff ? "expert_feed_forward_length" : "feed_forward_length"),
+                 kBlock, kMaxWidth);
   config.n_ctx_train = keys.count(prefix + "context_length", 1, int64_t{1} << 30);
   config.n_vocab = keys.array_length("tokenizer.ggml.tokens");
   config.norm_epsilon =

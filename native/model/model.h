@@ -31,6 +31,8 @@ class Model {
 
   // Allocates what steps need. Call once, before forward.
   void reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions);
+  // Bytes that a reservation takes, weights and KV cache not counted.
+  size_t step_bytes(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
   kv::KvShape kv_shape() const;
 
   // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream
@@ -42,6 +44,7 @@ class Model {
   float* logits(std::span<const int32_t> rows);
 
  private:
+  kernels::Limits limits(int n_step_tokens, int64_t n_positions) const;
   Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool);
   void attention_block(int layer, const Step& step, kv::KvCache& cache);
   void moe_block(int layer, int n_tokens);

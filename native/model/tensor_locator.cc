@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/family.h"
+#include "gguf/cursor.h"
 
 namespace gptoss::model {
 namespace {
@@ -37,6 +37,13 @@ bool is_readable(const TensorSpec& spec, uint32_t type_id) {
   const bool is_plain =
       type == TensorType::f32 || type == TensorType::f16 || type == TensorType::bf16;
   return spec.role == Role::dense || spec.role == Role::experts || is_plain;
+}
+
+// A name from the file as it stands if it is plain, else quoted with what is unprintable escaped.
+std::string readable(std::string_view name) {
+  const bool is_plain =
+      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return is_plain ? std::string(name) : gguf::quoted(name);
 }
 
 std::string type_text(uint32_t type_id) {
@@ -75,18 +82,19 @@ std::vector<TensorLocator::Candidate> TensorLocator::candidates(int layer,
   return list;
 }
 
-void TensorLocator::check_tensor(const gguf::Tensor& tensor, const TensorSpec& spec,
-                                 int64_t n_outputs, std::vector<std::string>& problems) const {
+void TensorLocator::check_tensor(const Location& location, const TensorSpec& spec,
+                                 std::vector<std::string>& problems) const {
+  const gguf::Tensor& tensor = *location.tensor;
   std::vector<uint64_t> expected;
   for (const Dim dim : spec.shape)
     if (dim != Dim::none) expected.push_back(static_cast<uint64_t>(size_of(dim, config_)));
-  expected[spec.role != Role::floats ? 1 : 0] = static_cast<uint64_t>(n_outputs);
+  expected[spec.role != Role::floats ? 1 : 0] = static_cast<uint64_t>(location.n_outputs);
   // Trailing dimensions of size 1 may be written or left out.
   std::vector<uint64_t> actual = tensor.shape;
   while (actual.size() > expected.size() && actual.back() == 1) actual.pop_back();
   while (actual.size() < expected.size() && expected[actual.size()] == 1) actual.push_back(1);
 
-  const std::string name = "tensor " + std::string(tensor.name);
+  const std::string name = "tensor " + readable(tensor.name);
   if (actual != expected)
     problems.push_back(name + " has shape " + shape_text(tensor.shape) + ", expected " +
                        shape_text(expected));
@@ -97,33 +105,31 @@ void TensorLocator::check_tensor(const gguf::Tensor& tensor, const TensorSpec& s
                                                                 : ""));
 }
 
-std::optional<Location> TensorLocator::find(int layer, const TensorSpec& spec,
-                                            std::vector<std::string>* problems) const {
-  for (const Candidate& candidate : candidates(layer, spec)) {
-    const gguf::Tensor* tensor = file_.find(candidate.name);
-    if (tensor == nullptr) continue;
-    // A fused tensor is checked for its first part only, or its problem would be listed once for
-    // each.
-    if (problems != nullptr && candidate.begin == 0)
-      check_tensor(*tensor, spec, candidate.n_outputs, *problems);
-    return Location{tensor, candidate.begin, candidate.step};
-  }
-  if (problems != nullptr)
-    problems->push_back("tensor " + layer_prefix(layer) + std::string(spec.name) + " is missing");
+std::optional<Location> TensorLocator::find(int layer, const TensorSpec& spec) const {
+  for (const Candidate& candidate : candidates(layer, spec))
+    if (const gguf::Tensor* tensor = file_.find(candidate.name))
+      return Location{tensor, candidate.begin, candidate.step, candidate.n_outputs};
   return std::nullopt;
 }
 
 void TensorLocator::check_all(std::vector<std::string>& problems) const {
-  std::set<std::string_view> used;
+  // Every tensor that is used is checked, and a fused one, which several specs use, once.
+  std::set<const gguf::Tensor*> used;
   const auto check = [&](int layer, std::span<const TensorSpec> specs) {
-    for (const TensorSpec& spec : specs)
-      if (const auto location = find(layer, spec, &problems)) used.insert(location->tensor->name);
+    for (const TensorSpec& spec : specs) {
+      const auto location = find(layer, spec);
+      if (!location)
+        problems.push_back("tensor " + layer_prefix(layer) + std::string(spec.name) +
+                           " is missing");
+      else if (used.insert(location->tensor).second)
+        check_tensor(*location, spec, problems);
+    }
   };
   check(-1, model_tensors());
   for (int layer = 0; layer < config_.n_layers; ++layer) check(layer, layer_tensors());
   for (const gguf::Tensor& tensor : file_.tensors())
-    if (!used.contains(tensor.name))
-      problems.push_back("tensor " + std::string(tensor.name) +
+    if (!used.contains(&tensor))
+      problems.push_back("tensor " + readable(tensor.name) +
                          " is not part of gpt-oss; computing without it would be wrong");
 }
 
@@ -132,7 +138,7 @@ Location TensorLocator::locate(int layer, std::string_view name) const {
   const auto spec =
       std::find_if(specs.begin(), specs.end(), [&](const TensorSpec& s) { return s.name == name; });
   GPTOSS_CHECK(spec != specs.end());
-  const auto location = find(layer, *spec, nullptr);
+  const auto location = find(layer, *spec);
   GPTOSS_CHECK(location.has_value());
   return *location;
 }

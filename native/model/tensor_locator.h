@@ -20,6 +20,7 @@ struct Location {
   const gguf::Tensor* tensor = nullptr;  // borrowed from the file
   int64_t begin = 0;
   int64_t step = 1;
+  int64_t n_outputs = 0;  // of the whole tensor in the file
 };
 
 class TensorLocator {
@@ -36,14 +37,12 @@ class TensorLocator {
  private:
   struct Candidate {
     std::string name;  // in the file
-    int64_t begin = 0, step = 1;
-    int64_t n_outputs = 0;  // the outputs dimension of the whole tensor in the file
+    int64_t begin, step, n_outputs;
   };
   // The names under which a tensor may stand, in order of preference.
   std::vector<Candidate> candidates(int layer, const TensorSpec& spec) const;
-  std::optional<Location> find(int layer, const TensorSpec& spec,
-                               std::vector<std::string>* problems) const;
-  void check_tensor(const gguf::Tensor& tensor, const TensorSpec& spec, int64_t n_outputs,
+  std::optional<Location> find(int layer, const TensorSpec& spec) const;
+  void check_tensor(const Location& location, const TensorSpec& spec,
                     std::vector<std::string>& problems) const;
 
   const gguf::GgufFile& file_;  // borrowed

@@ -38,14 +38,13 @@ class Loader {
     const Location at = locator_.locate(layer, name);
     const auto type = static_cast<TensorType>(at.tensor->type_id);
     const size_t row_bytes = quant::row_bytes(type, static_cast<size_t>(cols));
-    const int64_t rows_in_tensor = static_cast<int64_t>(at.tensor->shape[1]);
     Matrix view{type,
                 rows,
                 cols,
                 count,
                 at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
                 row_bytes * static_cast<size_t>(at.step),
-                row_bytes * static_cast<size_t>(rows_in_tensor)};
+                row_bytes * static_cast<size_t>(at.n_outputs)};
     return ops_.adopt(is_computed_natively(type) ? view : as_q8_0(view));
   }
 
@@ -56,15 +55,15 @@ class Loader {
     const std::byte* data = at.tensor->data.data();
     const bool is_aligned = reinterpret_cast<uintptr_t>(data) % alignof(float) == 0;
     if (type == TensorType::f32 && at.begin == 0 && at.step == 1 && is_aligned &&
-        static_cast<int64_t>(at.tensor->shape[0]) == n_outputs)
+        at.n_outputs == n_outputs)
       return reinterpret_cast<const float*>(data);
-    const int64_t in_tensor = static_cast<int64_t>(at.tensor->shape[0]);
     const size_t element = quant::row_bytes(type, 1);
     float* copy = allocate(static_cast<size_t>(n_outputs * count) * sizeof(float)).as<float>();
     for (int64_t which = 0; which < count; ++which)
       for (int64_t i = 0; i < n_outputs; ++i)
         quant::dequantize_row(
-            type, data + static_cast<size_t>(which * in_tensor + at.begin + i * at.step) * element,
+            type,
+            data + static_cast<size_t>(which * at.n_outputs + at.begin + i * at.step) * element,
             copy + which * n_outputs + i, 1);
     return copy;
   }

@@ -8,6 +8,11 @@
 #include "sampling/philox.h"
 
 namespace gptoss::sampling {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+}  // namespace
 
 Scratch::Scratch(int32_t n_vocab)
     : logits_(static_cast<size_t>(n_vocab)),
@@ -23,9 +28,8 @@ class RowSampler {
         logits_(scratch.logits_),
         order_(scratch.order_),
         count_(scratch.count_) {
-    std::transform(row.logits.begin(), row.logits.end(), logits_.begin(), [](float logit) {
-      return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
-    });
+    std::transform(row.logits.begin(), row.logits.end(), logits_.begin(),
+                   [](float logit) { return std::isnan(logit) ? -kInfinity : logit; });
   }
 
   double log_sum_exp() const {
@@ -45,11 +49,15 @@ class RowSampler {
 
   void adjust() {
     penalise();
-    for (const auto& [token, bias] : row_.bias) logits_[static_cast<size_t>(token)] += bias;
+    for (const auto& [token, bias] : row_.bias) {
+      if (bias == -kInfinity)
+        logits_[static_cast<size_t>(token)] = -kInfinity;  // forbidden
+      else
+        set(token, logit(token) + bias);
+    }
     if (!row_.mask.empty())
       for (size_t token = 0; token < logits_.size(); ++token)
-        if ((row_.mask[token / 32] >> (token % 32) & 1u) == 0)
-          logits_[token] = -std::numeric_limits<float>::infinity();
+        if ((row_.mask[token / 32] >> (token % 32) & 1u) == 0) logits_[token] = -kInfinity;
   }
 
   int32_t greedy() const {
@@ -108,14 +116,22 @@ class RowSampler {
   }
 
  private:
+  float logit(int32_t token) const { return logits_[static_cast<size_t>(token)]; }
+
+  // A possible token stays possible, and its logit finite, however large a penalty or bias.
+  void set(int32_t token, float value) {
+    constexpr float kMost = std::numeric_limits<float>::max();
+    float& logit = logits_[static_cast<size_t>(token)];
+    if (logit != -kInfinity) logit = std::clamp(value, -kMost, kMost);
+  }
+
   void penalise() {
     if (params_.repetition_penalty != 1.0f) {
       for (const auto tokens : {row_.prompt, row_.output})
         for (const int32_t token : tokens) {
           if (count_[static_cast<size_t>(token)]++ > 0) continue;
-          float& logit = logits_[static_cast<size_t>(token)];
-          logit =
-              logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
+          const float penalty = params_.repetition_penalty;
+          set(token, logit(token) > 0 ? logit(token) / penalty : logit(token) * penalty);
         }
       clear_counts(row_.prompt);
       clear_counts(row_.output);
@@ -125,8 +141,8 @@ class RowSampler {
       for (const int32_t token : row_.output) {
         int32_t& count = count_[static_cast<size_t>(token)];
         if (count == 0) continue;  // already subtracted
-        logits_[static_cast<size_t>(token)] -=
-            params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
+        set(token, logit(token) - params_.presence_penalty -
+                       params_.frequency_penalty * static_cast<float>(count));
         count = 0;
       }
     }

@@ -1,9 +1,12 @@
 """The native engine. Blocking calls release the GIL; every object is safe to use from several threads."""
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+StrPath = str | bytes | PathLike[str]
 
 class GptossError(Exception): ...
 class ModelFileError(GptossError): ...
@@ -22,7 +25,7 @@ class TensorInfo:
 class ModelFile:
     """Header, metadata and tensor table of a GGUF file (all parts of a split one); reads no tensor data."""
 
-    def __init__(self, path: str) -> None: ...
+    def __init__(self, path: StrPath) -> None: ...
     @property
     def paths(self) -> list[str]: ...
     @property
@@ -39,14 +42,23 @@ class EngineOptions:
         n_threads: int = 0,  # 0 = one per core
         n_batch: int = 512,  # most tokens computed in one step
         max_sequences: int = 8,  # most sequences computed in one step
-        max_queue: int = 256,  # most requests waiting
+        max_queue: int = 256,  # most requests beyond those, which wait
+        n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
     ) -> None: ...
-    device: str
-    n_ctx: int
-    n_threads: int
-    n_batch: int
-    max_sequences: int
-    max_queue: int
+    @property
+    def device(self) -> str: ...
+    @property
+    def n_ctx(self) -> int: ...
+    @property
+    def n_threads(self) -> int: ...
+    @property
+    def n_batch(self) -> int: ...
+    @property
+    def max_sequences(self) -> int: ...
+    @property
+    def max_queue(self) -> int: ...
+    @property
+    def n_cached(self) -> int: ...
 
 class Request:
     """One completion: a prompt and how to continue it."""
@@ -102,9 +114,10 @@ class EngineStats:
     n_waiting: int
     n_pages_used: int
     n_pages_total: int
+    n_preempted: int  # times a sequence gave its pages back, to be computed again later
 
 class Engine:
-    def __init__(self, path: str, options: EngineOptions) -> None: ...
+    def __init__(self, path: StrPath, options: EngineOptions) -> None: ...
     @property
     def device(self) -> str: ...
     @property

@@ -1,5 +1,6 @@
 """An open model: the native engine, its tokenizer, and completions in flight. Shared by LLM and AsyncLLM."""
 
+import atexit
 import operator
 import os
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -21,6 +23,15 @@ from gptoss_gguf.tokenizer import Tokenizer
 _END_TOKENS = ("<|return|>", "<|call|>", "<|endoftext|>")
 
 Prompt = str | Sequence[int]
+
+_open: "WeakSet[Session]" = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """A daemon thread that waits for a chunk while the interpreter ends gets its last one instead."""
+    for session in list(_open):
+        session.engine.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,7 @@ class Session:
         self.path = path
         self.tokenizer = Tokenizer.from_metadata(_native.ModelFile(str(path)).metadata, source=path.name)
         self.engine = _native.Engine(str(path), options)
+        _open.add(self)
         specials = self.tokenizer.specials
         self._end_tokens = tuple(specials[name] for name in _END_TOKENS if name in specials)
 

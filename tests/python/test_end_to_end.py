@@ -167,17 +167,87 @@ def test_context_full(model: str) -> None:
             small.generate([1] * 65)
 
 
-def test_closing_a_stream_frees_its_pages(llm: LLM) -> None:
-    stream = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
-    next(stream)
-    assert llm.stats().n_running == 1
-    stream.close()
-    eventually(lambda: is_idle(llm))
-    dropped = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
-    next(dropped)
-    del dropped
-    gc.collect()
-    eventually(lambda: is_idle(llm))
+def test_closing_a_stream_frees_its_pages(model: str) -> None:
+    """In a context so long that no stream ends by itself while the test looks."""
+    with LLM(model) as llm:
+        stream = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
+        next(stream)
+        assert llm.stats().n_running == 1
+        n_steps = llm.stats().n_steps
+        stream.close()
+        eventually(lambda: is_idle(llm))
+        dropped = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
+        next(dropped)
+        del dropped
+        gc.collect()
+        eventually(lambda: is_idle(llm))
+        assert llm.stats().n_steps < n_steps + llm.n_ctx
+
+
+def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", script, *args], capture_output=True, text=True, timeout=60)
+
+
+def test_the_interpreter_may_end_while_a_thread_streams(model: str) -> None:
+    script = """
+import sys, threading, time
+from gptoss_gguf import LLM, SamplingParams
+llm = LLM(sys.argv[1])
+begun = threading.Event()
+def stream():
+    for _ in llm.stream("a", SamplingParams(ignore_eos=True)):
+        begun.set()
+threading.Thread(target=stream, daemon=True).start()
+assert begun.wait(30)
+"""
+    for _ in range(5):
+        done = run_script(script, model)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_forked_child_is_told_and_the_parent_goes_on(model: str) -> None:
+    script = """
+import os, sys
+from gptoss_gguf import LLM, RequestError, SamplingParams
+params = SamplingParams(max_tokens=3, temperature=0, ignore_eos=True)
+with LLM(sys.argv[1]) as llm:
+    before = llm.generate("a", params).token_ids
+    child = os.fork()
+    if child == 0:
+        try:
+            llm.generate("a", params)
+        except RequestError as error:
+            assert "forked" in str(error)
+            llm.close()
+            sys.exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert llm.generate("a", params).token_ids == before
+"""
+    done = run_script(script, model)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_hundreds_of_prompts_under_a_low_limit_of_open_files(model: str) -> None:
+    script = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+from gptoss_gguf import LLM, SamplingParams
+with LLM(sys.argv[1], n_ctx=256) as llm:
+    outputs = llm.generate([[i % 200] for i in range(500)], SamplingParams(max_tokens=2, ignore_eos=True))
+assert len(outputs) == 500 and all(len(output.token_ids) == 2 for output in outputs)
+"""
+    done = run_script(script, model)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["caf\u00e9.gguf", "bad\udcff.gguf"])
+def test_file_names_of_any_bytes(model: str, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(ModelFileError, match=r"\.gguf"):
+        LLM(path)
+    os.link(model, path)
+    with LLM(path, n_ctx=256) as llm:
+        assert llm.generate("a", SamplingParams(max_tokens=1)).usage.completion_tokens == 1
 
 
 @pytest.mark.slow

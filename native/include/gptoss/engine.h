@@ -14,11 +14,13 @@ namespace gptoss {
 
 struct EngineOptions {
   std::string device = "auto";  // one of devices(), or "auto" for the best of them
-  int64_t n_ctx = 0;      // most tokens of one sequence; 0 = as many as model and memory allow
-  int n_threads = 0;      // 0 = one per core this process may use
-  int n_batch = 512;      // most tokens computed in one step
-  int max_sequences = 8;  // most sequences computed in one step
-  int max_queue = 256;    // most requests waiting
+  int64_t n_ctx = 0;            // most tokens of one sequence; 0 = as model and memory allow
+  int n_threads = 0;            // 0 = one per core this process may use
+  int n_batch = 512;            // most tokens computed in one step
+  int max_sequences = 8;        // most sequences computed in one step
+  int max_queue = 256;          // most requests beyond those, which wait
+  int64_t n_cached =
+      0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
 };
 
 // One completion of one prompt.
@@ -82,6 +84,7 @@ struct EngineStats {
   int n_waiting = 0;         // requests in the queue
   int64_t n_pages_used = 0;  // KV pages
   int64_t n_pages_total = 0;
+  int64_t n_preempted = 0;  // times a sequence gave its pages back, to be computed again later
 };
 
 class Engine {
@@ -97,7 +100,8 @@ class Engine {
   int n_threads() const;
   int64_t n_vocab() const;
 
-  // Throws RequestError (can never be served; after close) or QueueFullError (try again later).
+  // Throws RequestError (can never be served; after close; in a forked child), OutOfMemoryError or
+  // QueueFullError (try again later).
   std::shared_ptr<Completion> submit(Request request);
   EngineStats stats() const;
   // Cancels everything and joins the engine thread. Idempotent.

@@ -1,4 +1,5 @@
-// What a model file says about itself, for `gptoss info` and for building the tokenizer. Reads no tensor data.
+// What a model file says about itself, for `gptoss info` and for building the tokenizer. Reads no
+// tensor data.
 #pragma once
 
 #include <cstdint>

@@ -23,6 +23,12 @@ void rms_norm_row(const float* x, const float* weight, float* y, int64_t hidden,
 
 }  // namespace
 
+size_t ReferenceOps::scratch_bytes(const Limits& limits) const {
+  const auto per_thread = 2 * limits.widest_row + limits.n_positions + 3 * int64_t{limits.n_vocab};
+  return static_cast<size_t>(pool_.size() * per_thread + limits.n_tokens * kExpertsPerToken) *
+         sizeof(float);
+}
+
 void ReferenceOps::reserve(const Limits& limits) {
   limits_ = limits;
   const auto n_threads = static_cast<size_t>(pool_.size());

@@ -16,6 +16,7 @@ class ReferenceOps final : public Ops {
 
   const char* name() const override { return "reference"; }
   size_t kv_element_bytes() const override { return sizeof(float); }
+  size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
   Matrix adopt(const Matrix& host) override { return host; }  // computes from the file's own bytes
 

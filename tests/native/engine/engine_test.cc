@@ -1,4 +1,5 @@
 #include <future>
+#include <limits>
 #include <poll.h>
 #include <thread>
 
@@ -13,10 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string& model_path() {
-  static testing::TinyModel model;
-  return model.path();
-}
+const std::string& model_path() { return testing::tiny_model_path(); }
 
 EngineOptions options(int n_batch = 64, int64_t n_ctx = 1024) {
   return {.n_ctx = n_ctx, .n_threads = 2, .n_batch = n_batch};
@@ -89,19 +87,55 @@ TEST(company_changes_nothing) {
   }
   std::vector<Chunk> expected;
   for (const Request& r : requests) expected.push_back(collect(*alone.submit(r)));
-  // 5 batch tokens cut the prompts small; 4 pages of context for all make sequences give way to
-  // each other.
-  for (const auto& [n_batch, n_ctx] : {std::pair{64, 1024}, {5, 1024}, {33, 256}}) {
-    Engine engine(model_path(), options(n_batch, n_ctx));
+  // 5 batch tokens cut the prompts small; a cache of one sequence's length makes them give way.
+  for (const auto& [n_batch, n_cached] : {std::pair{64, 0}, {5, 0}, {33, 256}}) {
+    EngineOptions o = options(n_batch, n_cached > 0 ? n_cached : 1024);
+    o.n_cached = n_cached;
+    Engine engine(model_path(), o);
     std::vector<std::shared_ptr<Completion>> completions;
     for (const Request& r : requests) completions.push_back(engine.submit(r));
     for (size_t i = 0; i < requests.size(); ++i) {
       const Chunk all = collect(*completions[i]);
       CHECK(all.tokens == expected[i].tokens);
       CHECK(all.logprobs == expected[i].logprobs);
+      CHECK_EQ(all.n_prompt, std::ssize(requests[i].prompt));
     }
+    CHECK_EQ(engine.stats().n_preempted > 0, n_cached > 0);
     check_no_pages(engine);
   }
+}
+
+TEST(giving_way_sends_nothing_twice) {
+  EngineOptions o = options(64, 256);
+  o.n_cached = 256;
+  Engine engine(model_path(), o);
+  std::vector<std::shared_ptr<Completion>> completions;
+  for (int i = 0; i < 4; ++i) {
+    Request r = request(60 + i, 60);
+    r.prompt_logits = true;
+    r.top_logprobs = 2;
+    completions.push_back(engine.submit(r));
+  }
+  for (int i = 0; i < 4; ++i) {
+    int64_t n_prompt = 0, n_rows = 0, n_tokens = 0;
+    for (bool done = false; !done;) {
+      const auto chunk = completions[static_cast<size_t>(i)]->next_chunk(10s);
+      CHECK(chunk.has_value());
+      CHECK(chunk->n_prompt >= n_prompt);
+      n_prompt = chunk->n_prompt;
+      n_rows += std::ssize(chunk->prompt_logits) / testing::TinyModel::kVocab;
+      n_tokens += std::ssize(chunk->tokens);
+      CHECK_EQ(chunk->top_logprobs.size(), chunk->tokens.size());
+      for (const auto& best : chunk->top_logprobs) {
+        CHECK_EQ(best.size(), size_t{2});
+        CHECK(best[0].second >= best[1].second);
+      }
+      done = chunk->finish_reason != FinishReason::none;
+    }
+    CHECK_EQ(n_rows, int64_t{60 + i});
+    CHECK_EQ(n_tokens, int64_t{60});
+  }
+  CHECK(engine.stats().n_preempted > 0);
 }
 
 TEST(prompt_logits_come_once_for_every_position) {
@@ -126,6 +160,25 @@ TEST(cancelling_stops_within_a_step) {
   const int64_t stopped_at = engine.stats().n_steps;
   std::this_thread::sleep_for(50ms);
   CHECK_EQ(engine.stats().n_steps, stopped_at);
+}
+
+TEST(what_waits_can_be_cancelled) {
+  EngineOptions one = options(64, 4096);
+  one.max_sequences = 1;
+  Engine engine(model_path(), one);
+  auto running = engine.submit(request(10, -1));
+  auto waiting = engine.submit(request(10, -1));
+  running->next_chunk(10s);
+  waiting->cancel();
+  const Chunk last = collect(*waiting);
+  CHECK(last.finish_reason == FinishReason::cancelled);
+  CHECK_EQ(last.tokens.size() + static_cast<size_t>(last.n_prompt), size_t{0});
+}
+
+TEST(a_huge_limit_is_a_limit) {
+  Engine engine(model_path(), options(64, 64));
+  CHECK_EQ(collect(*engine.submit(request(60, std::numeric_limits<int64_t>::max()))).tokens.size(),
+           size_t{4});
 }
 
 TEST(a_dropped_completion_is_cancelled) {
@@ -165,6 +218,7 @@ TEST(a_full_queue_is_said_and_gets_better) {
   std::vector<std::shared_ptr<Completion>> accepted;
   bool was_full = false;
   for (int i = 0; i < 10 && !was_full; ++i) {
+    CHECK_EQ(engine.stats().n_running + engine.stats().n_waiting, i);
     try {
       accepted.push_back(engine.submit(request(10, -1)));
     } catch (const QueueFullError& error) {
@@ -173,6 +227,7 @@ TEST(a_full_queue_is_said_and_gets_better) {
     }
   }
   CHECK(was_full);
+  CHECK_EQ(accepted.size(), size_t{3});  // one that runs, two that wait
   accepted.clear();
   for (int i = 0; i < 1000; ++i) {
     try {
@@ -200,11 +255,13 @@ TEST(the_descriptor_says_when_a_chunk_waits) {
 
 TEST(closing_ends_everything) {
   Engine engine(model_path(), options(64, 4096));
-  auto running = engine.submit(request(10, -1));
-  running->next_chunk(10s);
+  std::vector<std::shared_ptr<Completion>> completions;
+  for (int i = 0; i < 20; ++i) completions.push_back(engine.submit(request(10, -1)));
+  completions[0]->next_chunk(10s);
   engine.close();
   engine.close();
-  CHECK(collect(*running).finish_reason == FinishReason::cancelled);
+  for (const auto& completion : completions)
+    CHECK(collect(*completion).finish_reason == FinishReason::cancelled);
   CHECK_THROWS(RequestError, engine.submit(request(1, 1)), "closed");
 }
 
@@ -260,7 +317,7 @@ TEST(forbidding_every_token_fails_that_request_only) {
     hopeless.logit_bias.push_back({token, -INFINITY});
   auto failing = engine.submit(hopeless);
   auto fine = engine.submit(request(3, 3));
-  CHECK_THROWS(Error, collect(*failing), "no finite logit");
+  CHECK_THROWS(Error, collect(*failing), "finite logit");
   CHECK_EQ(collect(*fine).tokens.size(), size_t{3});
   check_no_pages(engine);
 }
@@ -275,5 +332,10 @@ TEST(bad_options_are_refused_by_name) {
   refused([](EngineOptions& o) { o.n_batch = 0; }, "n_batch");
   refused([](EngineOptions& o) { o.n_ctx = 5000; }, "4096");
   refused([](EngineOptions& o) { o.n_threads = -1; }, "n_threads");
+  refused([](EngineOptions& o) { o.max_queue = -1; }, "max_queue");
   CHECK_THROWS(ModelFileError, Engine("/nowhere.gguf", options()), "/nowhere.gguf");
+  EngineOptions huge = options(1 << 20, 4096);
+  huge.max_sequences = 4096;
+  huge.n_cached = int64_t{1} << 40;
+  CHECK_THROWS(OutOfMemoryError, Engine(model_path(), huge), "MiB are free");
 }

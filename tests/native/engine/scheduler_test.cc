@@ -115,18 +115,19 @@ TEST(an_older_sequence_takes_the_pages_of_the_youngest) {
   CHECK_EQ(trace.step(), "0:1");  // position 64
   CHECK_EQ(second->n_computed, int64_t{0});
   CHECK_EQ(second->pages.full.size(), size_t{0});
+  CHECK_EQ(trace.scheduler.n_preempted(), int64_t{1});
 }
 
 TEST(a_sequence_of_full_length_fits_alone) {
   Trace trace(4, 64, 8);
   Sequence* longest = trace.add(250, 256);
-  trace.add(1);
+  Sequence* other = trace.add(1);
   for (int i = 0; i < 3; ++i) CHECK_EQ(trace.step(), "0:64");
   CHECK_EQ(trace.step(), "0:58");
   for (int i = 0; i < 5; ++i) CHECK_EQ(trace.step(), "0:1");
   trace.scheduler.remove(longest);
   CHECK_EQ(trace.step(), "1:1");
-  for (Sequence* sequence : trace.scheduler.all()) trace.scheduler.remove(sequence);
+  trace.scheduler.remove(other);
   CHECK_EQ(trace.cache.n_pages_used(), 0);
   CHECK(trace.scheduler.is_empty());
 }

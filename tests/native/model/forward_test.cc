@@ -38,7 +38,7 @@ class Session {
   explicit Session(int n_threads)
       : pool_(n_threads),
         ops_(kernels::make_reference_ops(pool_)),
-        model_(model::Model::load(file().path(), *ops_, pool_)) {
+        model_(model::Model::load(testing::tiny_model_path(), *ops_, pool_)) {
     model_->reserve(kMostTokens, kMostTokens, kContext);
     cache_ = std::make_unique<kv::KvCache>(model_->kv_shape(), kContext, 1, kMostTokens);
   }
@@ -57,11 +57,6 @@ class Session {
   kernels::Ops& ops() { return *ops_; }
 
  private:
-  static testing::TinyModel& file() {
-    static testing::TinyModel model;
-    return model;
-  }
-
   ThreadPool pool_;
   std::unique_ptr<kernels::Ops> ops_;
   std::unique_ptr<model::Model> model_;

@@ -71,19 +71,31 @@ TEST(uniform_is_in_range_and_uniform) {
   check_near(sum / 10000, 0.5, 0.012);
 }
 
+TEST(uniform_has_these_very_values) {
+  // From another implementation of the paper. Seeds that users keep depend on them, on every
+  // device.
+  CHECK_EQ(uniform(0, 0, 0), 0x1.989fa35785a70p-2);
+  CHECK_EQ(uniform(0x123456789abcdef0, 3, 70000), 0x1.3428daf833fd6p-1);
+  CHECK_EQ(uniform(1, 0, (uint64_t{1} << 40) + 5), 0x1.acad1935325b4p-2);
+}
+
 TEST(a_draw_depends_on_seed_completion_and_position_only) {
   Fixture a{.logits = std::vector<float>(50, 0.0f)};
   a.params.seed = 3;
   a.position = 9;
   const int32_t token = a.choose().token;
   CHECK_EQ(a.choose().token, token);
-  int n_changed = 0;
+  int n_changed[3] = {};
   for (uint32_t other = 1; other <= 20; ++other) {
-    Fixture b = a;
-    b.params.completion_index = other;
-    n_changed += b.choose().token != token;
+    Fixture seed = a, completion = a, position = a;
+    seed.params.seed += other;
+    completion.params.completion_index = other;
+    position.position += other;
+    n_changed[0] += seed.choose().token != token;
+    n_changed[1] += completion.choose().token != token;
+    n_changed[2] += position.choose().token != token;
   }
-  CHECK(n_changed >= 15);
+  for (const int n : n_changed) CHECK(n >= 15);
 }
 
 TEST(greedy_takes_the_best_and_the_lower_id_of_equals) {
@@ -252,6 +264,20 @@ TEST(broken_logits_choose_nothing_and_nan_counts_as_impossible) {
     CHECK_EQ(f.choose().token, -1);
     f.logits = {nan, 1.0f};
     CHECK_EQ(f.choose().token, 1);
+  }
+}
+
+TEST(extreme_penalties_and_biases_forbid_nothing) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    Fixture f{.logits = {1.0f, 2.0f}, .bias = {{0, 3e38f}, {0, 3e38f}}};
+    f.params.temperature = temperature;
+    CHECK_EQ(f.choose().token, 0);
+    f.bias = {{0, -3e38f}, {0, -3e38f}, {1, -3e38f}, {1, -3e38f}};
+    CHECK(f.choose().token >= 0);
+    f.bias.clear();
+    f.prompt = {0};
+    f.params.repetition_penalty = 1e-39f;
+    CHECK_EQ(f.choose().token, 0);
   }
 }
 

@@ -1,0 +1,82 @@
+#include "base/memory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace gptoss {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The number after `key` in a file of lines "key number ...".
+std::optional<size_t> number_after(const fs::path& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    size_t value = 0;
+    if (words >> name >> value && name == key) return value;
+  }
+  return std::nullopt;
+}
+
+// A file of one number; nullopt when it is missing or says "max".
+std::optional<size_t> number_in(const fs::path& path) {
+  std::ifstream file(path);
+  size_t value = 0;
+  return file >> value ? std::optional(value) : std::nullopt;
+}
+
+struct GroupFiles {
+  const char *limit, *usage, *droppable;
+};
+constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
+                               "total_inactive_file"};
+constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
+
+// What one group has left; nullopt when it sets no limit.
+std::optional<size_t> left_in_group(const fs::path& group, const GroupFiles& files) {
+  const auto limit = number_in(group / files.limit);
+  const auto usage = number_in(group / files.usage);
+  if (!limit || !usage) return std::nullopt;
+  const size_t droppable = number_after(group / "memory.stat", files.droppable).value_or(0);
+  const size_t held = *usage - std::min(*usage, droppable);
+  return *limit - std::min(*limit, held);
+}
+
+// The least that this process's group and those above it have left.
+std::optional<size_t> left_in_groups() {
+  std::optional<size_t> least;
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {  // "4:memory:/a/b" (v1), "0::/a/b" (v2)
+    const size_t controllers = line.find(':') + 1, path = line.find(':', controllers) + 1;
+    if (controllers == 0 || path == 0) continue;
+    const std::string names = line.substr(controllers, path - 1 - controllers);
+    const bool is_version1 = ("," + names + ",").find(",memory,") != std::string::npos;
+    if (!names.empty() && !is_version1) continue;
+    const fs::path root = is_version1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup";
+    fs::path group = root / fs::path(line.substr(path)).relative_path();
+    // Inside a container the path may be that of the host: what does not exist says nothing.
+    for (;; group = group.parent_path()) {
+      if (const auto left = left_in_group(group, is_version1 ? kVersion1 : kVersion2))
+        least = std::min(least.value_or(*left), *left);
+      if (group == root || !group.has_relative_path()) break;
+    }
+  }
+  return least;
+}
+
+}  // namespace
+
+std::optional<size_t> available_memory() {
+  std::optional<size_t> system = number_after("/proc/meminfo", "MemAvailable:");
+  if (system) *system *= 1024;  // the file counts in KiB
+  const std::optional<size_t> group = left_in_groups();
+  if (!system || !group) return system ? system : group;
+  return std::min(*system, *group);
+}
+
+}  // namespace gptoss

@@ -1,0 +1,14 @@
+// How much memory is left for this process.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+namespace gptoss {
+
+// Bytes this process may still take: the least of what the system and each of its control groups
+// (v1 or v2) have left, where file pages that can be dropped count as left. nullopt where the
+// system does not tell.
+std::optional<size_t> available_memory();
+
+}  // namespace gptoss
