@@ -189,7 +189,11 @@ def _grouped(item: _Type, indent: str) -> str:
 
 
 def _property_name(name: str) -> str:
-    return name if name and name.isprintable() else _literal(name)
+    return name if _is_one_line(name) else _literal(name)
+
+
+def _is_one_line(text: str) -> bool:
+    return text.splitlines() == [text]
 
 
 def _default(schema: Schema) -> str:
@@ -197,7 +201,7 @@ def _default(schema: Schema) -> str:
     if "default" not in schema:
         return ""
     value = schema["default"]
-    is_bare = isinstance(value, str) and value.isprintable() and bool(as_list(schema.get("enum")))
+    is_bare = isinstance(value, str) and _is_one_line(value) and bool(as_list(schema.get("enum")))
     return f"default: {value if is_bare else _literal(value)}"
 
 
