@@ -11,7 +11,7 @@ from gptoss_gguf.models.names import Checkpoint, HubModel, parse_name
 from gptoss_gguf.progress import size_text
 
 _CONTEXTS = (4096, 32_768, 131_072)
-_KV_BYTES = 2  # per value: keys and values are kept in 16 bits
+_KV_BYTES = 4  # per value: the reference device, the only one yet, keeps keys and values in float32
 _SHOWN_ITEMS = 3
 
 
@@ -121,7 +121,7 @@ def _lines(facts: dict[str, Any]) -> Iterable[str]:
     memory = facts["memory"]
     yield f"memory: {size_text(memory['weights'])} of weights"
     for n_ctx, n_bytes in memory.get("kv_cache", {}).items():
-        yield f"        {size_text(n_bytes)} of 16-bit KV cache at a context of {int(n_ctx):,} tokens"
+        yield f"        {size_text(n_bytes)} of float32 KV cache at a context of {int(n_ctx):,} tokens"
     for tensor in facts.get("tensors", ()):
         shape = "x".join(map(str, tensor["shape"]))
         yield f"{tensor['name']:<40} {tensor['type']:<6} {shape:>20} {tensor['bytes']:>14,}"
