@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "engine/cache_plan.h"
 #include "engine/inbox.h"
 #include "engine/runner.h"
 #include "engine/scheduler.h"
@@ -46,46 +47,6 @@ EngineOptions validated(const EngineOptions& options) {
   return result;
 }
 
-// How long sequences may be, and how many positions are cached for all of them together.
-struct CachePlan {
-  int64_t n_ctx = 0;
-  int64_t n_cached = 0;
-};
-
-constexpr size_t kAssumedMemory = size_t{4} << 30;  // where the system does not tell
-constexpr int64_t kLeastCtx = 1024;                 // below this a chat is no use
-
-// Half of what is left once the weights are mapped may go to the cache, since they still have to be
-// read. What the caller asks for explicitly is only refused when it cannot fit at all.
-CachePlan plan_cache(const EngineOptions& options, const model::Model& model) {
-  const int64_t n_train = model.config().n_ctx_train;
-  if (options.n_ctx > n_train)
-    throw RequestError("n_ctx is " + std::to_string(options.n_ctx) +
-                       "; this model's context ends at " + std::to_string(n_train) + " tokens");
-  const kv::KvShape shape = model.kv_shape();
-  const size_t available = available_memory().value_or(kAssumedMemory);
-  const size_t per_token = kv::bytes_per_token(shape);
-  const auto affordable = static_cast<int64_t>(available / 2 / per_token);
-
-  CachePlan plan;
-  plan.n_ctx =
-      options.n_ctx > 0 ? options.n_ctx : std::min(n_train, std::max(affordable, kLeastCtx));
-  plan.n_cached = options.n_cached > 0
-                      ? std::max(options.n_cached, plan.n_ctx)
-                      : std::clamp(affordable, plan.n_ctx, plan.n_ctx * options.max_sequences);
-  const size_t n_bytes =
-      static_cast<size_t>(plan.n_cached) * per_token +
-      kv::window_bytes(shape, options.max_sequences, options.n_batch) +
-      model.step_bytes(options.n_batch, Runner::n_logits_rows(options.max_sequences), plan.n_ctx);
-  if (n_bytes > available)
-    throw OutOfMemoryError(
-        "a context of " + std::to_string(plan.n_ctx) + " tokens with n_batch " +
-        std::to_string(options.n_batch) + " and " + std::to_string(options.max_sequences) +
-        " sequences takes " + std::to_string(n_bytes >> 20) + " MiB beside the weights, but " +
-        std::to_string(available >> 20) + " MiB are free; choose a smaller n_ctx or n_batch");
-  return plan;
-}
-
 }  // namespace
 
 class Engine::Impl {
@@ -95,7 +56,7 @@ class Engine::Impl {
         pool_(options_.n_threads),
         ops_(kernels::make_reference_ops(pool_)),
         model_(model::Model::load(path, *ops_, pool_)),
-        plan_(plan_cache(options_, *model_)),
+        plan_(engine::plan_cache(options_, *model_)),
         cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
         scheduler_(cache_, {options_.n_batch, options_.max_sequences}) {
     model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), plan_.n_ctx);
@@ -194,8 +155,10 @@ class Engine::Impl {
       try {
         is_open = serve();
       } catch (const InternalError&) {
-        inbox_.close();
         is_open = false;
+        inbox_.close();
+        fail_all(std::current_exception());
+        inbox_.take_all(arrivals_, /*wait=*/false);
         fail_all(std::current_exception());
       } catch (...) {
         fail_all(std::current_exception());
@@ -268,7 +231,13 @@ class Engine::Impl {
       }
     }
     const bool is_last = result.finish_reason != FinishReason::none;
-    (is_last ? end(sequence) : sequence->channel)->push(std::move(chunk));
+    const auto channel = is_last ? end(sequence) : sequence->channel;
+    try {
+      channel->push(std::move(chunk));
+    } catch (...) {
+      if (!is_last) throw;
+      channel->fail(current_error());  // nobody else knows this channel any more
+    }
   }
 
   // Frees everything of a sequence and returns its channel for the last word: whoever reads that
@@ -324,7 +293,7 @@ class Engine::Impl {
   ThreadPool pool_;
   std::unique_ptr<kernels::Ops> ops_;
   std::unique_ptr<model::Model> model_;
-  const CachePlan plan_;
+  const engine::CachePlan plan_;
   kv::KvCache cache_;
   Scheduler scheduler_;
   std::unique_ptr<Runner> runner_;
