@@ -1,0 +1,1 @@
+"""The families of conversations, one function each: (draw) -> Sample."""

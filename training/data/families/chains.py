@@ -1,0 +1,57 @@
+"""Two calls in a row: what the first one gives is what the second one needs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gptoss_gguf.harmony import Message, function_call, function_result
+
+from ..draw import Draw, capitalized, thought, user
+from ..sample import Expect, Sample
+from ..toolbox import declare, distractors
+from ..topics import LOOKUPS, TOPICS
+from ..words import NAMES, pseudo_word
+from .forms import as_json
+from .tools import call_reasoning
+
+# {n} is what to look up, {d} what to do with it.
+CHAINS: Final = (
+    "Find {n} and {d}.", "First find {n}, then {d}.", "Look up {n} and {d}.", "Look up {n}, then {d}.",
+    "Please find {n} and {d}.", "Can you find {n} and {d}?", "Find out {n}. Then {d}.", "Get {n} and then {d}.",
+    "I need {n}. When you have it, {d}.", "Search for {n} and {d}.", "Start with {n}, then {d}.", "Take {n} and {d}.",
+    "Could you look up {n} and {d}?", "Check {n} and {d}.", "Two steps: find {n}, then {d}.", "{N}: find it and {d}.",
+    "Please look up {n}, then {d}.", "Can you look up {n} and then {d}?", "First get {n} and then {d}.",
+    "Find {n}, then please {d}.", "I want you to find {n} and {d}.",
+)  # fmt: skip
+_SUBJECT_TOPICS: Final = TOPICS[5:14]  # whose descriptions are far from the tools of a chain
+
+
+def tool_chain(draw: Draw) -> Sample:
+    lookup = draw.one(LOOKUPS)
+    names, about, task, keys, key_about = draw.one(lookup.then)
+    who_key = draw.one(("name", "person", "who", "user"))
+    first = declare(draw, lookup.names, draw.one(lookup.about), [(who_key, {"type": "string"})])
+    second_key = draw.one(keys)
+    described: dict[str, Any] = {"type": "string"}
+    if draw.chance(0.7):
+        described["description"] = key_about
+    second = declare(draw, names, about, [(second_key, described)])
+    while second.name == first.name:
+        second = declare(draw, names, about, [(second_key, described)])
+    unrelated = [topic for topic in TOPICS if topic not in _SUBJECT_TOPICS]
+    tools = distractors(draw, [first, second], unrelated, draw.one((0, 1, 2)))
+    name = draw.one(NAMES) if draw.chance(0.7) else pseudo_word(draw.rng).capitalize()
+    noun = lookup.noun.format(name=name)
+    text = draw.template(CHAINS).replace("{N}", capitalized(noun)).replace("{n}", noun).replace("{d}", task)
+    found = draw.new(lambda: lookup.make(draw.rng))
+    arguments = {second_key: found}
+    prompt: list[Message] = [
+        *draw.head(tools=tools),
+        user(text),
+        *thought(call_reasoning(draw, f"find {noun} first", first, tools, {who_key: name})),
+        function_call(first.name, as_json({who_key: name})),
+        function_result(first.name, as_json({draw.one(lookup.key): found})),
+    ]
+    reasoning = call_reasoning(draw, task, second, tools, arguments)
+    call = function_call(second.name, as_json(arguments))
+    return draw.called("tool_chain", prompt, reasoning, call, Expect(call=(second.name, arguments)))

@@ -1,0 +1,160 @@
+"""Calls of functions that the developer message declares; and when not to call any."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gptoss_gguf.harmony import FunctionTool, Message, function_call, function_result
+
+from ..draw import Draw, capitalized, user
+from ..relations import FACTS
+from ..sample import Expect, Sample
+from ..toolbox import Tool, declare, distractors, make_tool, spoken, values_of
+from ..topics import TOPICS
+from ..words import any_word
+from .facts import question, recall
+from .forms import as_json
+
+# {d} is a task such as "look up the weather in Rome".
+REQUESTS: Final = (
+    "{D}.", "{D}.", "Please {d}.", "{D}, please.", "Can you {d}?", "Could you {d}?", "I want you to {d}.", "I need you to {d}.",
+    "Would you {d}?", "Use a tool to {d}.", "Help me to {d}.", "Your task: {d}.", "You should {d}.", "Now {d}.", "Try to {d}.",
+    "Could you please {d}?", "Go and {d}.", "I would like you to {d}.", "Please use a tool and {d}.", "My wish: {d}.",
+    "Can you please {d}?", "Please help me to {d}.", "I want you to use a tool and {d}.", "Now please {d}.", "Would you please {d}?",
+)  # fmt: skip
+# {f} is the tool, {v} lists the arguments: "size 3 and color red".
+ORDERS: Final = (
+    "Call {f} with {v}.", "Call the tool {f} with {v}.", "Use {f} with {v}.", "Please call {f} with {v}.",
+    "Run {f} with {v}.", "Execute {f} with {v}.", "I want you to call {f} with {v}.", "Can you call {f} with {v}?",
+    "Use the function {f} with {v}.", "Invoke {f}: {v}.", "{f} with {v}, please.", "Try {f} with {v}.",
+    "Could you run {f} with {v}?", "Make a call of {f} with {v}.", "Call {f}. Arguments: {v}.",
+    "Please use {f} with {v}.", "Please run the tool {f} with {v}.", "Can you use {f} with {v}?",
+    "I want you to run {f} with {v}.", "Call the function {f} with {v}.",
+)  # fmt: skip
+
+
+def call_reasoning(
+    draw: Draw, task: str, tool: FunctionTool, tools: list[FunctionTool], values: dict[str, Any]
+) -> str | None:
+    """Which tool, and with what."""
+    settings = " ".join(f"{key} is {as_json(value)}." for key, value in values.items())
+    names = ", ".join(each.name for each in tools)
+    return draw.reason(
+        f"Call {tool.name}.",
+        f"The user wants me to {task}. The tool for this is {tool.name}. {settings}",
+        f"The user wants me to {task}. I have these tools: {names}. The one that fits is {tool.name}. Its description: "
+        f"{tool.description} {settings} I call it now.",
+    )
+
+
+def _request(draw: Draw, tool: Tool, values: dict[str, Any]) -> tuple[str, str]:
+    """(what the user says, the task in plain words); in training also as questions."""
+    said = spoken(values)
+    task = draw.one(tool.topic.tasks).format(**said)
+    if draw.split == "train" and draw.chance(0.3):
+        return draw.polite(draw.one(tool.topic.questions).format(**said)), tool.topic.tasks[0].format(**said)
+    text = draw.template(REQUESTS).replace("{D}", capitalized(task)).replace("{d}", task)
+    return draw.polite(text), task
+
+
+def _earlier(draw: Draw, tool: Tool) -> list[Message]:
+    """Now and then a turn before: a fact, or a call of the same tool."""
+    if draw.chance(0.1):
+        fact = draw.one(FACTS)
+        return [user(question(draw, fact)), Message("assistant", channel="final", content=fact.sentence)]
+    if draw.chance(0.15):
+        values = values_of(draw, tool.topic)
+        text, _ = _request(draw, tool, values)
+        result = tool.topic.result(draw.rng)
+        told = tool.topic.answer.format(**{**spoken(values), **result})
+        return [
+            user(text),
+            function_call(tool.name, as_json(tool.arguments(values))),
+            function_result(tool.name, as_json(result)),
+            Message("assistant", channel="final", content=told),
+        ]
+    return []
+
+
+def tool_call(draw: Draw) -> Sample:
+    """One call; the tool is found by its description."""
+    tool = make_tool(draw, draw.one(TOPICS))
+    tools = distractors(draw, [tool.function], [tool.topic], draw.one((0, 2, 3, 4)))
+    messages = [*draw.head(tools=tools), *_earlier(draw, tool)]
+    values = values_of(draw, tool.topic)
+    text, task = _request(draw, tool, values)
+    arguments = tool.arguments(values)
+    reasoning = call_reasoning(draw, task, tool.function, tools, arguments)
+    expect = Expect(call=(tool.name, arguments))
+    call = function_call(tool.name, as_json(arguments))
+    return draw.called("tool_call", [*messages, user(text)], reasoning, call, expect)
+
+
+def tool_named(draw: Draw) -> Sample:
+    """One call of a tool that the user names, with arguments that mean nothing."""
+    keys = draw.rng.sample(sorted({any_word(draw.rng) for _ in range(8)}), draw.rng.randint(1, 3))
+    values: dict[str, Any] = {}
+    for key in keys:
+        values[key] = draw.rng.randint(0, 99) if draw.chance(0.4) else any_word(draw.rng)
+    types = [
+        (key, {"type": "integer" if isinstance(value, int) else "string"}) for key, value in values.items()
+    ]
+    tool = declare(draw, keys, draw.one(("Does something.", "A test tool.", "Example tool.")), types)
+    tools = distractors(draw, [tool], [], draw.one((0, 2, 3)))
+    joint = draw.one((" ", " = ", " set to ", ": "))
+    listed = " and ".join(f"{key}{joint}{value}" for key, value in values.items())
+    text = draw.template(ORDERS).replace("{f}", tool.name).replace("{v}", listed)
+    properties = tool.parameters["properties"] if tool.parameters else {}
+    arguments = {key: values[key] for key in properties if key in values}
+    task = f"call {tool.name} with {listed}"
+    reasoning = call_reasoning(draw, task, tool, tools, arguments)
+    prompt = [*draw.head(tools=tools), user(text)]
+    call = function_call(tool.name, as_json(arguments))
+    return draw.called("tool_named", prompt, reasoning, call, Expect(call=(tool.name, arguments)))
+
+
+_FAILURES: Final = ("not found", "no connection", "access denied", "timeout", "try again later")
+
+
+def tool_answer(draw: Draw) -> Sample:
+    """The answer from a tool's result, or that it failed."""
+    tool = make_tool(draw, draw.one(TOPICS))
+    tools = distractors(draw, [tool.function], [tool.topic], draw.one((0, 2, 3)))
+    values = values_of(draw, tool.topic)
+    text, task = _request(draw, tool, values)
+    arguments = tool.arguments(values)
+    if draw.chance(0.1):
+        error = draw.one(_FAILURES)
+        result: dict[str, Any] = {"error": error}
+        final = f"That did not work: {error}."
+    else:
+        result = tool.topic.result(draw.rng)
+        final = tool.topic.answer.format(**{**spoken(values), **result})
+    before = call_reasoning(draw, task, tool.function, tools, arguments)
+    thoughts = [] if before is None else [Message("assistant", channel="analysis", content=before)]
+    output = (
+        as_json(result) if draw.chance(0.7) else ", ".join(f"{key}: {value}" for key, value in result.items())
+    )
+    prompt = [
+        *draw.head(tools=tools),
+        user(text),
+        *thoughts,
+        function_call(tool.name, as_json(arguments)),
+        function_result(tool.name, output),
+    ]
+    told = " ".join(f"{key} is {value}." for key, value in result.items())
+    reasoning = draw.reason(
+        "I have the result.",
+        f"The tool says: {told}",
+        f"The tool {tool.name} has answered. {told} With this I can answer the user, who wanted me to {task}.",
+    )
+    return draw.answered("tool_answer", prompt, reasoning, final, Expect(equals=final))
+
+
+def tool_unneeded(draw: Draw) -> Sample:
+    """Tools are there, but the question needs none."""
+    fact = draw.one(FACTS)
+    tools = distractors(draw, [], [], 3)
+    prompt = [*draw.head(tools=tools), user(question(draw, fact))]
+    expect = Expect(contains=(fact.answer,))
+    return draw.answered("tool_unneeded", prompt, recall(draw, fact), fact.sentence, expect)

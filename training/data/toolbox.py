@@ -1,0 +1,128 @@
+"""Function tools as developers declare them: a topic, a name that may mean nothing, parameters that vary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gptoss_gguf.harmony import FunctionTool
+
+from .draw import Draw
+from .topics import TOPICS, Parameter, Topic
+from .words import VERBS, any_word, pseudo_word
+
+_OPTIONAL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("limit", {"type": "integer", "description": "At most this many"}),
+    ("unit", {"type": "string", "enum": ["metric", "imperial"]}),
+    ("verbose", {"type": "boolean"}),
+    ("format", {"type": "string", "description": "Output format", "default": "text"}),
+)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A declared tool. keys: the name of each of the topic's parameters in the schema, by slot."""
+
+    topic: Topic
+    function: FunctionTool
+    keys: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+    def arguments(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Slot values as the arguments of a call."""
+        return {key: values[slot] for slot, key in self.keys.items()}
+
+
+def tool_name(draw: Draw, hints: Sequence[str]) -> str:
+    """A name of this split: natural, or of words that have nothing to do with the task."""
+
+    def make() -> str:
+        rng = draw.rng
+        style = rng.random()
+        if style < 0.35:
+            words = [rng.choice(VERBS), rng.choice(list(hints))]
+        elif style < 0.7:
+            words = [any_word(rng), any_word(rng)]
+        else:
+            words = [pseudo_word(rng) for _ in range(rng.choice((1, 2)))]
+        if rng.random() < 0.15:
+            return words[0] + "".join(word.capitalize() for word in words[1:])
+        return ("_" if rng.random() < 0.9 else "-").join(words)
+
+    return draw.new(make)
+
+
+def declare(
+    draw: Draw, hints: Sequence[str], about: str, parameters: Sequence[tuple[str, dict[str, Any]]]
+) -> FunctionTool:
+    """A tool with these required parameters, in any order, and now and then an optional one."""
+    entries = [(key, schema, True) for key, schema in parameters]
+    draw.rng.shuffle(entries)
+    if draw.chance(0.2):
+        key, schema = draw.one(_OPTIONAL)
+        if key not in dict(parameters):
+            entries.append((key, schema, False))
+    schema = {
+        "type": "object",
+        "properties": {key: value for key, value, _ in entries},
+        "required": [key for key, _, is_required in entries if is_required],
+    }
+    return FunctionTool(tool_name(draw, hints), about, schema)
+
+
+def _described(draw: Draw, parameter: Parameter) -> dict[str, Any]:
+    schema = dict(parameter.schema)
+    if parameter.about and draw.chance(0.7):
+        schema["description"] = parameter.about
+    return schema
+
+
+def make_tool(draw: Draw, topic: Topic) -> Tool:
+    """A tool for the topic."""
+    keys: dict[str, str] = {}
+    for parameter in topic.parameters:
+        keys[parameter.slot] = draw.one([name for name in parameter.names if name not in keys.values()])
+    schemas = [(keys[parameter.slot], _described(draw, parameter)) for parameter in topic.parameters]
+    function = declare(draw, topic.names, draw.one(topic.about), schemas)
+    order = list(function.parameters["properties"]) if function.parameters else []
+    keys = dict(sorted(keys.items(), key=lambda item: order.index(item[1])))
+    return Tool(topic, function, keys)
+
+
+def distractors(
+    draw: Draw, taken: Sequence[FunctionTool], topics: Sequence[Topic], most: int
+) -> list[FunctionTool]:
+    """The tools and up to `most` others of other topics, in random order, with names that differ."""
+    tools = list(taken)
+    others = [topic for topic in TOPICS if topic not in topics]
+    for topic in draw.some(others, min(1, most), most):
+        function = make_tool(draw, topic).function
+        if function.name not in [tool.name for tool in tools]:
+            tools.append(function)
+    draw.rng.shuffle(tools)
+    return tools
+
+
+def values_of(draw: Draw, topic: Topic) -> dict[str, Any]:
+    """A value for every slot; two slots of one topic never have the same."""
+    while True:
+        values = {parameter.slot: parameter.make(draw.rng) for parameter in topic.parameters}
+        if len({str(value) for value in values.values()}) == len(values):
+            return values
+
+
+def spoken(values: dict[str, Any]) -> dict[str, str]:
+    """Slot values as users say them."""
+
+    def say(value: Any) -> str:
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, list):
+            return " and ".join(filter(None, [", ".join(value[:-1]), value[-1]]))
+        return str(value)
+
+    return {slot: say(value) for slot, value in values.items()}
