@@ -50,6 +50,6 @@ def make_sample(split: Split, seed: int, index: int, family: str | None = None) 
 
     family: only of this family; default: drawn by weight. Raises KeyError for a family that does not exist.
     """
-    rng = random.Random(f"{split}/{seed}/{index}")
+    rng = random.Random(f"{split}/{seed}/{index}/{family}")
     name = family or rng.choices(_NAMES, _WEIGHTS)[0]
     return FAMILIES[name].make(Draw(rng, split))

@@ -9,6 +9,7 @@ from gptoss_gguf.harmony import ResponseFormat
 
 from ..draw import Draw, user
 from ..records import Record, make_record
+from ..relations import with_article
 from ..sample import Expect, Sample
 
 # {k} lists the keys, {t} is the text.
@@ -85,7 +86,7 @@ def schema(draw: Draw) -> Sample:
             key: {**value, "description": f"The {key}."} for key, value in shown["properties"].items()
         }
     name = draw.one((record.name, record.name, "answer", "response", f"{record.name}_data"))
-    about = draw.one(("", "", f"Data of a {record.name}."))
+    about = draw.one(("", "", f"Data of {with_article(record.name)}."))
     prompt = [
         *draw.head(formats=[ResponseFormat(name, shown, about)]),
         user(draw.template(SCHEMA).replace("{n}", name).replace("{t}", record.text)),
