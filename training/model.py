@@ -1,0 +1,249 @@
+"""gpt-oss in plain PyTorch, for training: parameters named as in the Hugging Face checkpoint.
+
+Weights pass through the rounding that the checkpoint will do, so what is trained is what is stored.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .mxfp4 import through_bf16, through_mxfp4
+
+HEAD_DIM = 64
+TOP_K = 4
+WINDOW = 128
+EPS = 1e-5
+ALPHA, LIMIT = 1.702, 7.0  # of the clamped SwiGLU
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes of the model; hidden and ff are multiples of 32, heads is 8 x kv_heads."""
+
+    vocab: int = 4000
+    hidden: int = 192
+    ff: int = 256
+    experts: int = 8
+    layers: int = 4
+    heads: int = 8
+    kv_heads: int = 1
+
+
+class Linear(nn.Module):
+    """x [..., n_in] -> [..., n_out], through bfloat16 weights."""
+
+    def __init__(self, n_in: int, n_out: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / math.sqrt(n_in))
+        self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, through_bf16(self.weight), None if self.bias is None else through_bf16(self.bias))
+
+
+class RmsNorm(nn.Module):
+    """Root mean square norm, in float32."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPS) * through_bf16(self.weight)
+
+
+@cache
+def rope_tables(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """cos and sin, each [length, 32], of YaRN: theta 150,000, factor 32 over 4,096 positions, no truncation."""
+    base, factor, original, beta_fast, beta_slow = 150000.0, 32.0, 4096, 32.0, 1.0
+
+    def turns(beta: float) -> float:
+        return HEAD_DIM * math.log(original / (beta * 2 * math.pi)) / (2 * math.log(base))
+
+    index = torch.arange(HEAD_DIM // 2, dtype=torch.float64)
+    frequency = base ** (-2 * index / HEAD_DIM)
+    low, high = turns(beta_fast), turns(beta_slow)
+    ramp = ((index - low) / (high - low)).clamp(0, 1)
+    frequency = frequency / factor * ramp + frequency * (1 - ramp)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * frequency
+    scale = 0.1 * math.log(factor) + 1
+    return (angles.cos() * scale).float().to(device), (angles.sin() * scale).float().to(device)
+
+
+@cache
+def attention_mask(length: int, is_sliding: bool, device: torch.device) -> Tensor:
+    """[length, length]: 0 where a query (row) may see a key, else -inf. Padding comes last, so it needs none."""
+    distance = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
+    visible = (distance >= 0) & (distance < WINDOW) if is_sliding else distance >= 0
+    return torch.where(visible, 0.0, -math.inf)
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with one learned sink per query head."""
+
+    def __init__(self, shape: ModelShape, is_sliding: bool) -> None:
+        super().__init__()
+        self.kv_heads = shape.kv_heads
+        self.is_sliding = is_sliding
+        self.q_proj = Linear(shape.hidden, shape.heads * HEAD_DIM)
+        self.k_proj = Linear(shape.hidden, shape.kv_heads * HEAD_DIM)
+        self.v_proj = Linear(shape.hidden, shape.kv_heads * HEAD_DIM)
+        self.o_proj = Linear(shape.heads * HEAD_DIM, shape.hidden)
+        self.sinks = nn.Parameter(torch.zeros(shape.heads))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [batch, tokens, hidden], and so the result."""
+        n, length, _ = x.shape
+        q = self._heads(self.q_proj(x), rotate=True)  # [n, kv, group * tokens, 64]
+        k = self._heads(self.k_proj(x), rotate=True)  # [n, kv, tokens, 64]
+        v = self._heads(self.v_proj(x), rotate=False)
+        scores = (q @ k.transpose(-1, -2)).float().view(n, -1, length, length) / math.sqrt(HEAD_DIM)
+        scores = scores + attention_mask(length, self.is_sliding, x.device)
+        sinks = through_bf16(self.sinks)[:, None, None].expand(n, -1, length, 1)
+        weights = torch.softmax(torch.cat([scores, sinks], dim=-1), dim=-1)[..., :-1].to(v.dtype)
+        out = weights.reshape(n, self.kv_heads, -1, length) @ v
+        out = out.view(n, -1, length, HEAD_DIM).transpose(1, 2)
+        return self.o_proj(out.reshape(n, length, -1))
+
+    def _heads(self, x: Tensor, *, rotate: bool) -> Tensor:
+        """[n, tokens, heads * 64] -> [n, kv_heads, heads per kv_head * tokens, 64], rotated by position."""
+        n, length, _ = x.shape
+        x = x.view(n, length, -1, HEAD_DIM).transpose(1, 2)
+        if rotate:
+            cos, sin = rope_tables(length, x.device)
+            first, second = x.float().chunk(2, dim=-1)
+            turned = torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+            x = turned.to(x.dtype)
+        return x.reshape(n, self.kv_heads, -1, HEAD_DIM)
+
+
+class Experts(nn.Module):
+    """All experts of a layer; rows of gate_up_proj alternate between gate and up, as in the checkpoint."""
+
+    def __init__(self, shape: ModelShape) -> None:
+        super().__init__()
+        e, hidden, ff = shape.experts, shape.hidden, shape.ff
+        self.gate_up_proj = nn.Parameter(torch.randn(e, 2 * ff, hidden) / math.sqrt(hidden))
+        self.gate_up_proj_bias = nn.Parameter(torch.zeros(e, 2 * ff))
+        self.down_proj = nn.Parameter(torch.randn(e, hidden, ff) / math.sqrt(ff))
+        self.down_proj_bias = nn.Parameter(torch.zeros(e, hidden))
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        """x: [tokens, hidden]; weights: [tokens, experts], zero where an expert is not chosen."""
+        gate_up, down = through_mxfp4(self.gate_up_proj), through_mxfp4(self.down_proj)
+        bias, down_bias = through_bf16(self.gate_up_proj_bias), through_bf16(self.down_proj_bias)
+        matrices = (gate_up, bias, down)
+        out = self.dense(x, weights, *matrices) if x.is_cuda else self.grouped(x, weights, *matrices)
+        return out + weights @ down_bias
+
+    @staticmethod
+    def dense(x: Tensor, weights: Tensor, gate_up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
+        """All experts for all tokens: large products and no synchronisation, for a GPU."""
+        hidden = swiglu(torch.matmul(x, gate_up.transpose(1, 2)) + bias[:, None])  # [experts, tokens, ff]
+        return torch.bmm(hidden * weights.T[:, :, None], down.transpose(1, 2)).sum(0)
+
+    @staticmethod
+    def grouped(x: Tensor, weights: Tensor, gate_up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
+        """Each expert for its own tokens: half the work, for a CPU."""
+        out = torch.zeros_like(x)
+        for e in range(len(gate_up)):
+            rows = weights[:, e].nonzero().squeeze(1)
+            hidden = swiglu(F.linear(x[rows], gate_up[e], bias[e])) * weights[rows, e, None]
+            out = out.index_add(0, rows, F.linear(hidden, down[e]))
+        return out
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """[..., 2 * ff], gate and up alternating -> [..., ff]."""
+    gate, up = x[..., 0::2].clamp(max=LIMIT), x[..., 1::2].clamp(-LIMIT, LIMIT)
+    return (up + 1) * gate * torch.sigmoid(ALPHA * gate)
+
+
+class Moe(nn.Module):
+    """Router and experts. `balance` of the last pass: 1 if every expert gets the same, more if not."""
+
+    def __init__(self, shape: ModelShape) -> None:
+        super().__init__()
+        self.router = Linear(shape.hidden, shape.experts)
+        self.experts = Experts(shape)
+        self.balance = torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        with torch.autocast(x.device.type, enabled=False):
+            logits = self.router(flat)
+        top = logits.topk(TOP_K, dim=-1)
+        weights = torch.zeros_like(logits).scatter(1, top.indices, top.values.softmax(-1))
+        chosen = (weights > 0).float().mean(0) / TOP_K
+        self.balance = (chosen * logits.softmax(-1).mean(0)).sum() * len(chosen)
+        return self.experts(flat, weights).view_as(x)
+
+
+class Layer(nn.Module):
+    """Attention and experts, each behind a norm and added to the residual."""
+
+    def __init__(self, shape: ModelShape, index: int) -> None:
+        super().__init__()
+        self.input_layernorm = RmsNorm(shape.hidden)
+        self.self_attn = Attention(shape, is_sliding=index % 2 == 0)
+        self.post_attention_layernorm = RmsNorm(shape.hidden)
+        self.mlp = Moe(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x))
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Body(nn.Module):
+    """Everything but the unembedding."""
+
+    def __init__(self, shape: ModelShape) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(shape.vocab, shape.hidden)
+        self.layers = nn.ModuleList(Layer(shape, index) for index in range(shape.layers))
+        self.norm = RmsNorm(shape.hidden)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids: int64 [batch, tokens] -> float32 [batch, tokens, hidden]."""
+        x = F.embedding(ids, through_bf16(self.embed_tokens.weight))
+        for layer in self.layers:
+            x = layer(x)
+        normed: Tensor = self.norm(x)
+        return normed
+
+
+class GptOss(nn.Module):
+    """The whole model."""
+
+    def __init__(self, shape: ModelShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.model = Body(shape)
+        self.lm_head = Linear(shape.hidden, shape.vocab, bias=False)
+        with torch.no_grad():  # a quiet start: residual branches add little, all tokens are likely
+            self.lm_head.weight.mul_(0.3)
+            for layer in self.model.layers:
+                layer.self_attn.o_proj.weight.mul_(1 / math.sqrt(2 * shape.layers))
+                layer.mlp.experts.down_proj.mul_(1 / math.sqrt(2 * shape.layers))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids: int64 [batch, tokens] -> logits [batch, tokens, vocab]."""
+        logits: Tensor = self.lm_head(self.model(ids))
+        return logits
+
+    def losses(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Cross entropy of every token that mask [batch, tokens] marks, in row-major order."""
+        learned = mask[:, 1:]
+        hidden = self.model(ids)[:, :-1][learned]
+        return F.cross_entropy(self.lm_head(hidden).float(), ids[:, 1:][learned], reduction="none")
+
+    def balance(self) -> Tensor:
+        """Mean load imbalance of the last pass; 1 is even."""
+        return torch.stack([layer.mlp.balance for layer in self.model.layers]).mean()
