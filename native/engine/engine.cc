@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -197,9 +198,12 @@ class Engine::Impl {
   void step() {
     const auto shares = scheduler_.schedule();
     if (shares.empty()) return;
+    publish_stats();
+    // A step can take long: it is given up when nobody waits for it any more.
+    step_ = shares;
     try {
-      const auto results = runner_->run(shares);
-      n_steps_.fetch_add(1);
+      const auto results = runner_->run(shares, should_stop_);
+      if (!results.empty()) n_steps_.fetch_add(1);
       for (engine::StepResult& result : results) deliver(result);
     } catch (const InternalError&) {
       throw;
@@ -208,6 +212,13 @@ class Engine::Impl {
       for (const engine::SequenceShare& share : shares)
         if (scheduler_.holds(share.sequence)) end(share.sequence)->fail(current_error());
     }
+  }
+
+  bool nobody_waits() const {
+    return inbox_.is_closed() ||
+           std::all_of(step_.begin(), step_.end(), [](const engine::SequenceShare& share) {
+             return share.sequence->channel->is_cancelled();
+           });
   }
 
   void deliver(engine::StepResult& result) {
@@ -298,6 +309,8 @@ class Engine::Impl {
   Scheduler scheduler_;
   std::unique_ptr<Runner> runner_;
   Inbox inbox_;
+  std::span<const engine::SequenceShare> step_;  // being computed; the scheduler's
+  const std::function<bool()> should_stop_ = [this] { return nobody_waits(); };
   std::vector<std::unique_ptr<Sequence>> arrivals_;  // taken from the inbox, not yet scheduled
 
   // Counters that any thread reads. n_accepted_: requests submitted and not ended.

@@ -1,6 +1,7 @@
 // The queue of new requests from any thread to the engine thread. All its locking is in here.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -18,12 +19,13 @@ class Inbox {
   // something or the inbox is closed. False once it is closed. Allocates nothing.
   bool take_all(std::vector<std::unique_ptr<Sequence>>& into, bool wait);
   void close();
+  bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Sequence>> sequences_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};  // written under the mutex
 };
 
 }  // namespace gptoss::engine

@@ -22,10 +22,11 @@ Runner::Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n
   logits_slice_.reserve(static_cast<size_t>(n_logits_rows(max_sequences)));
 }
 
-std::span<StepResult> Runner::run(std::span<const SequenceShare> shares) {
+std::span<StepResult> Runner::run(std::span<const SequenceShare> shares,
+                                  const std::function<bool()>& should_stop) {
   gather(shares);
-  model_.forward({tokens_, rows_}, cache_);
   results_.clear();
+  if (!model_.forward({tokens_, rows_}, cache_, should_stop)) return {};
   results_.resize(shares.size());
   copy_prompt_logits(shares);
   choose_tokens();

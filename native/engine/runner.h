@@ -2,6 +2,7 @@
 // their callers.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -30,8 +31,10 @@ class Runner {
          int max_sequences);
 
   // Computes the shares and advances their sequences. One result per share, valid until the next
-  // call. Allocates nothing but room for prompt logits and, once, for longer lists of logprobs.
-  std::span<StepResult> run(std::span<const SequenceShare> shares);
+  // call; none, and nothing advanced, once `should_stop` says so. Allocates nothing but room for
+  // prompt logits and, once, for longer lists of logprobs.
+  std::span<StepResult> run(std::span<const SequenceShare> shares,
+                            const std::function<bool()>& should_stop);
 
   // Rows of logits that Model::reserve must provide.
   static int n_logits_rows(int max_sequences);

@@ -4,13 +4,17 @@
 
 namespace gptoss::model {
 
-void Model::forward(const Step& step, kv::KvCache& cache) {
+bool Model::forward(const Step& step, kv::KvCache& cache,
+                    const std::function<bool()>& should_stop) {
   const int n = static_cast<int>(step.tokens.size());
   ops_.embed({weights_.embedding, step.tokens.data(), activations_->x, n});
   for (int layer = 0; layer < config_.n_layers; ++layer) {
+    if (should_stop()) return false;
     attention_block(layer, step, cache);
+    if (should_stop()) return false;
     moe_block(layer, n);
   }
+  return true;
 }
 
 void Model::attention_block(int layer, const Step& step, kv::KvCache& cache) {

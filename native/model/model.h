@@ -1,6 +1,7 @@
 // A loaded gpt-oss: configuration, weights and the forward pass over one step.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,9 +37,10 @@ class Model {
   kv::KvShape kv_shape() const;
 
   // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream
-  // in the activations. Precondition: the pages of every sequence cover its positions; tokens are
-  // valid ids. Allocates nothing.
-  void forward(const Step& step, kv::KvCache& cache);
+  // in the activations. `should_stop` is asked twice a layer: once it is true, the step is given up
+  // and forward returns false. Precondition: the pages of every sequence cover its positions;
+  // tokens are valid ids. Allocates nothing.
+  bool forward(const Step& step, kv::KvCache& cache, const std::function<bool()>& should_stop);
   // Logits of these rows of the last step, (rows, n_vocab), valid until the next call. At most
   // n_logits_rows of them.
   float* logits(std::span<const int32_t> rows);

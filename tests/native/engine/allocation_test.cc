@@ -43,6 +43,7 @@ TEST(steps_allocate_nothing) {
   model->reserve(kBatch, engine::Runner::n_logits_rows(kSequences), 1024);
   kv::KvCache cache(model->kv_shape(), 4096, kSequences, kBatch);
   engine::Scheduler scheduler(cache, {kBatch, kSequences});
+  const std::function<bool()> never = [] { return false; };
   engine::Runner runner(*model, *ops, cache, kBatch, kSequences);
   for (int i = 0; i < kSequences; ++i) {
     auto sequence = std::make_unique<engine::Sequence>();
@@ -56,10 +57,10 @@ TEST(steps_allocate_nothing) {
     scheduler.add(std::move(sequence));
   }
   // The prompts, and the first token of each, with which lists of logprobs get their length.
-  for (int step = 0; step < 20; ++step) runner.run(scheduler.schedule());
+  for (int step = 0; step < 20; ++step) runner.run(scheduler.schedule(), never);
   const int64_t before = n_allocations.load();
   for (int step = 0; step < 200; ++step) {
-    const auto results = runner.run(scheduler.schedule());
+    const auto results = runner.run(scheduler.schedule(), never);
     CHECK_EQ(results.size(), size_t{kSequences});
     for (const auto& result : results) CHECK(result.token >= 0);
   }

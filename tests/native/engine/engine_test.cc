@@ -162,6 +162,23 @@ TEST(cancelling_stops_within_a_step) {
   CHECK_EQ(engine.stats().n_steps, stopped_at);
 }
 
+TEST(a_long_step_is_given_up_when_nobody_waits_for_it) {
+  for (const bool by_closing : {false, true}) {
+    Engine engine(model_path(), options(4096, 4096));
+    auto completion = engine.submit(request(4000, 1));  // one step of a second or more
+    while (engine.stats().n_running == 0) std::this_thread::sleep_for(1ms);
+    if (by_closing)
+      engine.close();
+    else
+      completion->cancel();
+    const Chunk last = collect(*completion);
+    CHECK(last.finish_reason == FinishReason::cancelled);
+    CHECK_EQ(last.n_prompt, int64_t{0});
+    CHECK_EQ(engine.stats().n_steps, int64_t{0});
+    check_no_pages(engine);
+  }
+}
+
 TEST(what_waits_can_be_cancelled) {
   EngineOptions one = options(64, 4096);
   one.max_sequences = 1;

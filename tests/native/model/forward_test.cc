@@ -50,13 +50,14 @@ class Session {
                                          .position_begin = n_computed_,
                                          .pages = table_.full.data(),
                                          .window_pages = table_.window.data()};
-    model_->forward({tokens, {&sequence, 1}}, *cache_);
+    CHECK(model_->forward({tokens, {&sequence, 1}}, *cache_, never_));
     n_computed_ += std::ssize(tokens);
     return model_->logits(rows);
   }
   kernels::Ops& ops() { return *ops_; }
 
  private:
+  const std::function<bool()> never_ = [] { return false; };
   ThreadPool pool_;
   std::unique_ptr<kernels::Ops> ops_;
   std::unique_ptr<model::Model> model_;

@@ -38,7 +38,7 @@ bool loads(const TinyModel& model) {
                                          .position_begin = begin,
                                          .pages = table.full.data(),
                                          .window_pages = table.window.data()};
-    loaded->forward({tokens, {&sequence, 1}}, cache);
+    CHECK(loaded->forward({tokens, {&sequence, 1}}, cache, [] { return false; }));
     loaded->logits(rows);
   }
   return true;
