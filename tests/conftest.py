@@ -2,6 +2,7 @@
 
 --require-all      a skipped test fails, unless what it lacks cannot be installed
 --sanitize         runs the lanes that build the native tests with sanitizers
+--training         runs the tests that train a model; they need PyTorch and transformers
 --llama-cpp-lib    folder of llama.cpp's shared libraries (scripts/get_llama_cpp.sh fetches them)
 """
 
@@ -27,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sanitize", action="store_true", help="also run the native tests under ASan, UBSan and TSan"
     )
+    parser.addoption("--training", action="store_true", help="also run the tests that need PyTorch")
     parser.addoption(
         "--llama-cpp-lib",
         type=Path,
@@ -37,9 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--sanitize"):
-        return
-    deselected = [item for item in items if item.get_closest_marker("sanitize")]
+    lanes = [lane for lane in ("sanitize", "training") if not config.getoption(f"--{lane}")]
+    deselected = [item for item in items if any(map(item.get_closest_marker, lanes))]
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]

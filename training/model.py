@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,8 +56,7 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.float()
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPS) * through_bf16(self.weight)
+        return F.rms_norm(x.float(), self.weight.shape, through_bf16(self.weight), EPS)
 
 
 @cache
@@ -101,16 +101,22 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: [batch, tokens, hidden], and so the result."""
         n, length, _ = x.shape
-        q = self._heads(self.q_proj(x), rotate=True)  # [n, kv, group * tokens, 64]
-        k = self._heads(self.k_proj(x), rotate=True)  # [n, kv, tokens, 64]
-        v = self._heads(self.v_proj(x), rotate=False)
-        scores = (q @ k.transpose(-1, -2)).float().view(n, -1, length, length) / math.sqrt(HEAD_DIM)
-        scores = scores + attention_mask(length, self.is_sliding, x.device)
-        sinks = through_bf16(self.sinks)[:, None, None].expand(n, -1, length, 1)
-        weights = torch.softmax(torch.cat([scores, sinks], dim=-1), dim=-1)[..., :-1].to(v.dtype)
-        out = weights.reshape(n, self.kv_heads, -1, length) @ v
+        q = self._heads(self.q_proj(x) / math.sqrt(HEAD_DIM), rotate=True)  # [n, kv, group * tokens, 64]
+        # The sink is one more key, of zeros, whose score comes from the bias; its value is zero.
+        k = F.pad(self._heads(self.k_proj(x), rotate=True), (0, 0, 0, 1))  # [n, kv, tokens + 1, 64]
+        v = F.pad(self._heads(self.v_proj(x), rotate=False), (0, 0, 0, 1))
+        scores = (q @ k.transpose(-1, -2)).float().view(n, -1, length, length + 1)
+        weights = torch.softmax(scores + self._bias(length, x.device), dim=-1).to(v.dtype)
+        out = weights.reshape(n, self.kv_heads, -1, length + 1) @ v
         out = out.view(n, -1, length, HEAD_DIM).transpose(1, 2)
-        return self.o_proj(out.reshape(n, length, -1))
+        result: Tensor = self.o_proj(out.reshape(n, length, -1))
+        return result
+
+    def _bias(self, length: int, device: torch.device) -> Tensor:
+        """[heads, length, length + 1]: the mask, and each head's sink in the last column."""
+        mask = attention_mask(length, self.is_sliding, device)
+        sinks = through_bf16(self.sinks)[:, None, None].expand(-1, length, 1)
+        return torch.cat([mask.expand(len(sinks), -1, -1), sinks], dim=-1)
 
     def _heads(self, x: Tensor, *, rotate: bool) -> Tensor:
         """[n, tokens, heads * 64] -> [n, kv_heads, heads per kv_head * tokens, 64], rotated by position."""
@@ -135,35 +141,55 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.randn(e, hidden, ff) / math.sqrt(ff))
         self.down_proj_bias = nn.Parameter(torch.zeros(e, hidden))
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """x: [tokens, hidden]; weights: [tokens, experts], zero where an expert is not chosen."""
-        gate_up, down = through_mxfp4(self.gate_up_proj), through_mxfp4(self.down_proj)
-        bias, down_bias = through_bf16(self.gate_up_proj_bias), through_bf16(self.down_proj_bias)
-        matrices = (gate_up, bias, down)
-        out = self.dense(x, weights, *matrices) if x.is_cuda else self.grouped(x, weights, *matrices)
-        return out + weights @ down_bias
+    def forward(self, x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
+        """x: [tokens, hidden]; chosen: int64 [tokens, 4], the experts; weights: [tokens, 4]."""
+        gate_up, bias = through_mxfp4(self.gate_up_proj), through_bf16(self.gate_up_proj_bias)
+        down, down_bias = through_mxfp4(self.down_proj), through_bf16(self.down_proj_bias)
+        # Splitting the matrices is cheaper than splitting what they give.
+        parts = (gate_up[:, 0::2], bias[:, 0::2], gate_up[:, 1::2], bias[:, 1::2], down, down_bias)
+        return (dense_experts if x.is_cuda else grouped_experts)(x, chosen, weights, *parts)
+
+
+def dense_experts(x: Tensor, chosen: Tensor, weights: Tensor, *parts: Tensor) -> Tensor:
+    """All experts for all tokens: large products and no synchronisation, for a GPU."""
+    gate, gate_bias, up, up_bias, down, down_bias = parts
+    spread = torch.zeros(len(x), len(gate), device=x.device).scatter(1, chosen, weights)  # [tokens, experts]
+    gates = torch.matmul(x, gate.transpose(1, 2)) + gate_bias[:, None]  # [experts, tokens, ff]
+    hidden = swiglu(gates, torch.matmul(x, up.transpose(1, 2)) + up_bias[:, None])
+    return torch.bmm(hidden * spread.T[:, :, None], down.transpose(1, 2)).sum(0) + spread @ down_bias
+
+
+def grouped_experts(x: Tensor, chosen: Tensor, weights: Tensor, *parts: Tensor) -> Tensor:
+    """Each expert for its own tokens: half the work, for a CPU."""
+    gate, gate_bias, up, up_bias, down, down_bias = parts
+    order = chosen.reshape(-1).argsort(stable=True)  # (token, expert) pairs, by expert
+    inverse = torch.empty_like(order).scatter(0, order, torch.arange(len(order)))
+    counts = chosen.reshape(-1).bincount(minlength=len(gate)).tolist()
+    pairs = x[:, None].expand(-1, chosen.shape[1], -1).reshape(-1, x.shape[1])
+    outputs = []
+    for e, mine in enumerate(Permute.apply(pairs, order, inverse).split(counts)):
+        hidden = swiglu(F.linear(mine, gate[e], gate_bias[e]), F.linear(mine, up[e], up_bias[e]))
+        outputs.append(F.linear(hidden, down[e], down_bias[e]))
+    back: Tensor = Permute.apply(torch.cat(outputs), inverse, order)
+    return (back.view(len(x), -1, x.shape[1]) * weights[:, :, None]).sum(1)
+
+
+class Permute(torch.autograd.Function):
+    """x[order], whose gradient is a gather too; that of indexing is a scatter, which is slow on a CPU."""
 
     @staticmethod
-    def dense(x: Tensor, weights: Tensor, gate_up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
-        """All experts for all tokens: large products and no synchronisation, for a GPU."""
-        hidden = swiglu(torch.matmul(x, gate_up.transpose(1, 2)) + bias[:, None])  # [experts, tokens, ff]
-        return torch.bmm(hidden * weights.T[:, :, None], down.transpose(1, 2)).sum(0)
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return x.index_select(0, order)
 
     @staticmethod
-    def grouped(x: Tensor, weights: Tensor, gate_up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
-        """Each expert for its own tokens: half the work, for a CPU."""
-        out = torch.zeros_like(x)
-        for e in range(len(gate_up)):
-            rows = weights[:, e].nonzero().squeeze(1)
-            hidden = swiglu(F.linear(x[rows], gate_up[e], bias[e])) * weights[rows, e, None]
-            out = out.index_add(0, rows, F.linear(hidden, down[e]))
-        return out
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0].index_select(0, *ctx.saved_tensors), None, None
 
 
-def swiglu(x: Tensor) -> Tensor:
-    """[..., 2 * ff], gate and up alternating -> [..., ff]."""
-    gate, up = x[..., 0::2].clamp(max=LIMIT), x[..., 1::2].clamp(-LIMIT, LIMIT)
-    return (up + 1) * gate * torch.sigmoid(ALPHA * gate)
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """The clamped SwiGLU of gpt-oss; gate * sigmoid(1.702 * gate) is written with silu, which is one pass."""
+    return (up.clamp(-LIMIT, LIMIT) + 1) * F.silu(ALPHA * gate.clamp(max=LIMIT)) / ALPHA
 
 
 class Moe(nn.Module):
@@ -180,10 +206,11 @@ class Moe(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             logits = self.router(flat)
         top = logits.topk(TOP_K, dim=-1)
-        weights = torch.zeros_like(logits).scatter(1, top.indices, top.values.softmax(-1))
-        chosen = (weights > 0).float().mean(0) / TOP_K
-        self.balance = (chosen * logits.softmax(-1).mean(0)).sum() * len(chosen)
-        return self.experts(flat, weights).view_as(x)
+        experts = torch.arange(logits.shape[1], device=x.device)
+        load = (top.indices[..., None] == experts).float().mean((0, 1))  # each expert's share of the choices
+        self.balance = (load * logits.softmax(-1).mean(0)).sum() * logits.shape[1]
+        result: Tensor = self.experts(flat, top.indices, top.values.softmax(-1))
+        return result.view_as(x)
 
 
 class Layer(nn.Module):

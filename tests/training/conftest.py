@@ -1,0 +1,16 @@
+"""The demo model's tokenizer, from the published vocabulary."""
+
+from __future__ import annotations
+
+import pytest
+from gptoss_gguf.tokenizer import Tokenizer
+
+from training.vocabulary import load_tokenizer, shared_folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    path = shared_folder() / "data/o200k_base.tiktoken"
+    if not path.is_file():
+        pytest.skip(f"needs {path} (set GPTOSS_SHARED)")
+    return load_tokenizer()

@@ -1,0 +1,161 @@
+"""The stream of conversations: the same from the same seed, well-formed, with nothing of the held-out part."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import pytest
+from gptoss_gguf.tokenizer import Tokenizer
+
+from training.batches import FAMILY_NAMES, make_batch
+from training.data import FAMILIES, MAX_TOKENS, Sample, Split, encode, make_sample, prompt_ids
+from training.data.draw import N_HELDOUT, Draw, is_heldout
+from training.harmony_check import read_answer
+
+ROOT = Path(__file__).resolve().parents[2]
+N_SAMPLES = 80  # of each family
+_DIGEST = """
+import hashlib
+from training.data import make_sample
+text = "".join(repr(make_sample("train", 3, i)) for i in range(400))
+print(hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def samples(family: str, split: Split, count: int = N_SAMPLES) -> list[Sample]:
+    return [make_sample(split, 17, index, family) for index in range(count)]
+
+
+def test_stream_depends_on_the_seed_alone() -> None:
+    """Another process, with other hashes, makes the same."""
+    here = hashlib.sha256("".join(repr(make_sample("train", 3, i)) for i in range(400)).encode()).hexdigest()
+    env = os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
+    there = subprocess.run(
+        [sys.executable, "-c", _DIGEST], env=env, check=True, capture_output=True, text=True, timeout=120
+    )
+    assert there.stdout.strip() == here
+    assert make_sample("train", 3, 0) != make_sample("train", 4, 0)
+    assert make_sample("train", 3, 0) != make_sample("train", 3, 1)
+
+
+def test_families_and_templates_are_many() -> None:
+    assert len(FAMILIES) >= 12
+    for name, family in FAMILIES.items():
+        assert len(set(family.templates)) >= 20, name
+        kept, heldout = family.templates[:-N_HELDOUT], family.templates[-N_HELDOUT:]
+        assert len(heldout) == N_HELDOUT == len(set(heldout) - set(kept)), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_templates_stay_in_their_split(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: dict[str, set[str]] = defaultdict(set)
+    choose = Draw.template
+
+    def record(self: Draw, templates: tuple[str, ...]) -> str:
+        chosen = choose(self, templates)
+        used[self.split].add(chosen)
+        return chosen
+
+    monkeypatch.setattr(Draw, "template", record)
+    samples(family, "train", 200)
+    samples(family, "heldout", 200)
+    assert used["heldout"]
+    assert not used["heldout"] & used["train"]
+    assert used["heldout"] <= set(FAMILIES[family].templates[-N_HELDOUT:])
+
+
+def test_heldout_content_is_new() -> None:
+    """Questions, tool names and copied texts of the evaluation do not occur in training."""
+    asked: dict[str, set[str]] = {"train": set(), "heldout": set()}
+    tools: dict[str, set[str]] = {"train": set(), "heldout": set()}
+    for split, count in (("train", 12_000), ("heldout", 1500)):
+        for index in range(count):
+            sample = make_sample(split, 5, index)  # type: ignore[arg-type]
+            asked[split] |= {str(m.content) for m in sample.messages[-3:] if m.role == "user"}
+            if sample.expect.call:
+                tools[split].add(sample.expect.call[0])
+            if sample.family == "copying":
+                assert is_heldout(str(sample.expect.equals)) == (split == "heldout")
+    assert not asked["train"] & asked["heldout"]
+    assert len(tools["heldout"]) > 100
+    assert not tools["train"] & tools["heldout"]
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_answer_is_strict_harmony(tokenizer: Tokenizer, family: str, split: Split) -> None:
+    for sample in samples(family, split):
+        ids, mask = encode(tokenizer, sample)
+        prompt = prompt_ids(tokenizer, sample)
+        assert len(ids) <= MAX_TOKENS
+        assert ids[: len(prompt)] == prompt
+        answer = ids[len(prompt) :]
+        written = [(m.channel, m.recipient, m.content) for m in read_answer(tokenizer, answer)]
+        assert written == [(m.channel, m.recipient, m.content) for m in sample.answer]
+        assert mask[len(prompt) :] == [True] * len(answer)
+        if family != "tool_chain" and family != "tool_answer":  # their prompts hold a call of the same turn
+            assert not any(mask[: len(prompt)])
+
+
+@pytest.mark.parametrize("family", ["tool_chain", "tool_answer"])
+def test_earlier_steps_of_a_chain_are_learned(tokenizer: Tokenizer, family: str) -> None:
+    for sample in samples(family, "train", 20):
+        ids, mask = encode(tokenizer, sample)
+        prompt = prompt_ids(tokenizer, sample)
+        first = [token for token, learned in zip(ids[: len(prompt)], mask, strict=False) if learned]
+        written = read_answer(tokenizer, first)
+        assert written[-1].recipient is not None
+        # From the tool's result to where the second answer begins, all is given.
+        assert not any(mask[len(prompt) - 3 : len(prompt)])
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"greeting", "copying"}))
+def test_more_effort_means_more_reasoning(family: str) -> None:
+    lengths: dict[str | None, list[int]] = defaultdict(list)
+    for sample in samples(family, "train", 150):
+        thoughts = [str(m.content) for m in sample.answer if m.channel == "analysis"]
+        assert len(thoughts) == (sample.effort is not None)
+        lengths[sample.effort].append(sum(map(len, thoughts)))
+        stated = f"Reasoning: {sample.effort}"
+        assert (stated in str(sample.messages[0].content)) == (sample.effort is not None)
+    assert mean(lengths["low"]) < mean(lengths["medium"]) < mean(lengths["high"])
+    assert set(lengths[None]) == {0}
+
+
+def test_batches_are_the_conversations(tokenizer: Tokenizer) -> None:
+    batch = make_batch(tokenizer, seed=2, step=7, tokens=6000, micro_tokens=2048)
+    again = make_batch(tokenizer, seed=2, step=7, tokens=6000, micro_tokens=2048)
+    rows = []
+    for micro, same in zip(batch, again, strict=True):
+        np.testing.assert_array_equal(micro.ids, same.ids)
+        assert micro.ids.shape == micro.mask.shape
+        assert micro.ids.size <= 2048
+        rows += [
+            (ids[mask].tolist(), FAMILY_NAMES[f])
+            for ids, mask, f in zip(micro.ids, micro.mask, micro.family, strict=True)
+        ]
+    expected = []
+    for index in range(len(rows)):
+        sample = make_sample("train", 2, 7 * (1 << 20) + index)
+        ids, mask = encode(tokenizer, sample)
+        expected.append(([token for token, learned in zip(ids, mask, strict=True) if learned], sample.family))
+    assert sorted(rows) == sorted(expected)
+    other = make_batch(tokenizer, seed=2, step=8, tokens=6000, micro_tokens=2048)
+    assert other[0].ids.tolist() != batch[0].ids.tolist()
+
+
+def test_vocabulary_ends_with_the_harmony_tokens(tokenizer: Tokenizer) -> None:
+    assert tokenizer.n_vocab == 4000
+    assert min(tokenizer.specials.values()) == 4000 - 21
+    n_chars = n_tokens = 0
+    for index in range(200):
+        text = str(make_sample("train", 1, index).messages[-1].content)
+        n_chars, n_tokens = n_chars + len(text), n_tokens + len(tokenizer.encode(text))
+    assert n_chars / n_tokens > 2
