@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-
 from gptoss_gguf.tokenizer import Tokenizer
 
 from .data import FAMILIES, MAX_TOKENS, Split, encode, make_sample

@@ -11,11 +11,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-
 from gptoss_gguf.convert.mxfp4 import quantize
 from gptoss_gguf.convert.safetensors_writer import TensorSource, write_checkpoint
 from gptoss_gguf.convert.synthetic import SyntheticShape, write_synthetic_checkpoint
+from torch import Tensor
 
 from .model import GptOss
 from .mxfp4 import round_to_mxfp4

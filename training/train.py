@@ -151,7 +151,7 @@ class Log:
             "seconds": round(trainer.seconds, 1),
             "loss": round(float(total[0] / total[1]), 4),
             "rate": round(rate(trainer.progress), 4),
-            "balance": round(float(trainer.model.balance()), 3),
+            "balance": round(float(trainer.model.balance().detach()), 3),
             "tokens_per_second": round(speed),
             "families": families,
         }
@@ -204,7 +204,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run-minutes", type=float, help="end this run earlier; continue with --resume")
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tokens", type=int, help="tokens of a step (default: 8192, on a GPU 65536)")
+    parser.add_argument("--tokens", type=int, help="tokens of a step (default: 4096, on a GPU 65536)")
     parser.add_argument("--micro-tokens", type=int, help="computed at once (default: 4096, on a GPU 32768)")
     parser.add_argument(
         "--workers", type=int, help="processes that make data (default: by the number of cores)"
@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     minutes = 10.0 if args.minutes is None and args.steps is None else args.minutes
     plan = Plan(
         seed=args.seed,
-        tokens=args.tokens or (65536 if on_gpu else 8192),
+        tokens=args.tokens or (65536 if on_gpu else 4096),
         micro_tokens=args.micro_tokens or (32768 if on_gpu else 4096),
         minutes=minutes,
         steps=args.steps,

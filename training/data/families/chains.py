@@ -17,11 +17,12 @@ from .tools import call_reasoning
 # {n} is what to look up, {d} what to do with it.
 CHAINS: Final = (
     "Find {n} and {d}.", "First find {n}, then {d}.", "Look up {n} and {d}.", "Look up {n}, then {d}.",
-    "Please find {n} and {d}.", "Can you find {n} and {d}?", "Find out {n}. Then {d}.", "Get {n} and then {d}.",
-    "I need {n}. When you have it, {d}.", "Search for {n} and {d}.", "Start with {n}, then {d}.", "Take {n} and {d}.",
-    "Could you look up {n} and {d}?", "Check {n} and {d}.", "Two steps: find {n}, then {d}.", "{N}: find it and {d}.",
-    "Please look up {n}, then {d}.", "Can you look up {n} and then {d}?", "First get {n} and then {d}.",
-    "Find {n}, then please {d}.", "I want you to find {n} and {d}.",
+    "Please find {n} and {d}.", "Can you find {n} and {d}?", "Find out {n}. Then {d}.",
+    "Get {n} and then {d}.", "I need {n}. When you have it, {d}.", "Search for {n} and {d}.",
+    "Start with {n}, then {d}.", "Take {n} and {d}.", "Could you look up {n} and {d}?", "Check {n} and {d}.",
+    "Two steps: find {n}, then {d}.", "{N}: find it and {d}.", "Please look up {n}, then {d}.",
+    "Can you look up {n} and then {d}?", "First get {n} and then {d}.", "Find {n}, then please {d}.",
+    "I want you to find {n} and {d}.",
 )  # fmt: skip
 _SUBJECT_TOPICS: Final = TOPICS[5:14]  # whose descriptions are far from the tools of a chain
 

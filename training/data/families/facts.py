@@ -18,9 +18,8 @@ CARRIERS: Final = (
     "Can you tell me {n}?", "Please tell me {n}.", "Name {n}.", "{N}?", "{N}", "I would like to know {n}.",
     "Could you tell me {n}, please?", "Say {n}.", "Give me {n}.", "{wh} is {n}, please?", "I forgot {n}.",
     "My question is: {wh} is {n}?", "I need {n}.", "Let me know {n}.", "{N}, please.", "So {wh} is {n}?",
-    "Help me: {wh} is {n}?", "Tell me, {wh} is {n}?", "Do you remember {n}?",
-    "Please give me {n}.", "Can you name {n}?", "Tell me please: {wh} is {n}?", "I want you to tell me {n}.",
-    "Hello, {wh} is {n}?",
+    "Help me: {wh} is {n}?", "Tell me, {wh} is {n}?", "Do you remember {n}?", "Please give me {n}.",
+    "Can you name {n}?", "Tell me please: {wh} is {n}?", "I want you to tell me {n}.", "Hello, {wh} is {n}?",
 )  # fmt: skip
 
 
@@ -60,13 +59,13 @@ def facts(draw: Draw) -> Sample:
 
 # {c} is a claim such as "the capital of France is Rome".
 CHECKS: Final = (
-    "Is it true that {c}?", "True or false: {c}.", "Is this right: {c}?", "Is it correct that {c}?", "{C}. Is that true?",
-    "{C}. Is this correct?", "{C}, right?", "I think that {c}. Am I right?", "Someone said that {c}. Is that so?",
-    "Check this: {c}.", "Would you say that {c}?", "{C}. True or false?", "Can it be true that {c}?",
-    "{name} says that {c}. Is that right?", "Is the following true? {C}.", "Yes or no: {c}?", "Do you agree that {c}?",
-    "{C}. Yes or no?", "I read that {c}. Is it true?", "Please check: {c}.",
-    "Is it right that {c}?", "{C}. Is that right?", "{name} thinks that {c}. Is it true?", "Is this true: {c}?",
-    "I believe that {c}. Is that correct?",
+    "Is it true that {c}?", "True or false: {c}.", "Is this right: {c}?", "Is it correct that {c}?",
+    "{C}. Is that true?", "{C}. Is this correct?", "{C}, right?", "I think that {c}. Am I right?",
+    "Someone said that {c}. Is that so?", "Check this: {c}.", "Would you say that {c}?",
+    "{C}. True or false?", "Can it be true that {c}?", "{name} says that {c}. Is that right?",
+    "Is the following true? {C}.", "Yes or no: {c}?", "Do you agree that {c}?", "{C}. Yes or no?",
+    "I read that {c}. Is it true?", "Please check: {c}.", "Is it right that {c}?", "{C}. Is that right?",
+    "{name} thinks that {c}. Is it true?", "Is this true: {c}?", "I believe that {c}. Is that correct?",
 )  # fmt: skip
 
 
@@ -97,30 +96,39 @@ def check(draw: Draw) -> Sample:
 
 # {f} refers back: "of Italy"; {x} is the subject alone.
 FOLLOW_UPS: Final = (
-    "And {f}?", "And {f}?", "And {x}?", "What about {x}?", "And what about {x}?", "And for {x}?", "How about {x}?", "{X}?",
-    "And now {x}.", "Now {x}, please.", "The same for {x}.", "Same question for {x}.", "Also {x}?", "And then {x}?",
-    "I also want to know it for {x}.", "Next: {x}.", "Tell me the same for {x}.", "Do you know it for {x}?",
-    "What is it for {x}?", "And {f}, please?", "Then {x}?", "And if I ask about {x}?",
-    "And what is it for {x}?", "Now the same for {x}.", "And how about {x}?", "Next, what about {x}?", "Also for {x}, please.",
+    "And {f}?", "And {f}?", "And {x}?", "What about {x}?", "And what about {x}?", "And for {x}?",
+    "How about {x}?", "{X}?", "And now {x}.", "Now {x}, please.", "The same for {x}.",
+    "Same question for {x}.", "Also {x}?", "And then {x}?", "I also want to know it for {x}.", "Next: {x}.",
+    "Tell me the same for {x}.", "Do you know it for {x}?", "What is it for {x}?", "And {f}, please?",
+    "Then {x}?", "And if I ask about {x}?", "And what is it for {x}?", "Now the same for {x}.",
+    "And how about {x}?", "Next, what about {x}?", "Also for {x}, please.",
 )  # fmt: skip
 
 
-def _remembered(draw: Draw) -> tuple[str, str, str, str]:
-    """(what the user says, the reply, the question, its answer) about something said before."""
-    name, city, job, item = draw.one(NAMES), draw.one(CITIES), draw.one(JOBS), draw.one(ITEMS)
-    return draw.one(
-        (
-            (
-                f"My name is {name}.",
-                f"Nice to meet you, {name}.",
-                "What is my name?",
-                f"Your name is {name}.",
-            ),
-            (f"I live in {city}.", f"{city} is a nice place.", "Where do I live?", f"You live in {city}."),
-            (f"I am a {job}.", "That is a good job.", "What is my job?", f"You are a {job}."),
-            (f"I bought a new {item}.", "Good to hear.", "What did I buy?", f"You bought a new {item}."),
-        )
+# What the user says first, the reply, the answer later on; then the questions, the last one held out.
+_REMEMBERED: Final = (
+    ("My name is {name}.", "Nice to meet you, {name}.", "Your name is {name}.")
+    + ("What is my name?", "Who am I?", "Tell me my name.", "What is my name, please?"),
+    ("I live in {city}.", "{city} is a nice place.", "You live in {city}.")
+    + ("Where do I live?", "In which city do I live?", "What is my city?", "Where do I live, please?"),
+    ("I am a {job}.", "That is a good job.", "You are a {job}.")
+    + ("What is my job?", "What do I do?", "What am I?", "What is my job, please?"),
+    ("I bought a new {item}.", "Good to hear.", "You bought a new {item}.")
+    + ("What did I buy?", "What have I bought?", "Tell me what I bought.", "What did I buy, please?"),
+)
+
+
+def _remembered(draw: Draw, messages: list[Message]) -> Sample:
+    """A question about what the user has said before."""
+    words = {"name": NAMES, "city": CITIES, "job": JOBS, "item": ITEMS}
+    filled = {slot: draw.one(choices) for slot, choices in words.items()}
+    told, reply, final, *questions = (text.format(**filled) for text in draw.one(_REMEMBERED))
+    asked = questions[-1] if draw.split == "heldout" else draw.one(questions[:-1])
+    reasoning = draw.reason(
+        final, f"The user told me. {final}", f"The user told me before: {told} So I know it. {final}"
     )
+    prompt = [*messages, user(told), Message("assistant", channel="final", content=reply), user(asked)]
+    return draw.answered("followup", prompt, reasoning, final, Expect(equals=final))
 
 
 def followup(draw: Draw) -> Sample:
@@ -130,12 +138,7 @@ def followup(draw: Draw) -> Sample:
     chain = [Fact(relation, *pair) for pair in pairs]
     messages = draw.head()
     if draw.chance(0.15):
-        told, reply, asked, final = _remembered(draw)
-        messages += [user(told), Message("assistant", channel="final", content=reply), user(asked)]
-        reasoning = draw.reason(
-            final, f"The user told me. {final}", f"The user told me before: {told} So I know it. {final}"
-        )
-        return draw.answered("followup", messages, reasoning, final, Expect(equals=final))
+        return _remembered(draw, messages)
     messages.append(user(question(draw, chain[0])))
     for before, fact in pairwise(chain):
         text = draw.template(FOLLOW_UPS).replace("{f}", relation.fill(relation.follow, fact.subject))

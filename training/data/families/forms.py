@@ -15,24 +15,27 @@ from ..sample import Expect, Sample
 # {k} lists the keys, {t} is the text.
 EXTRACTION: Final = (
     "Extract {k} as JSON: {t}", "Extract {k} from this text as JSON: {t}", "Give me {k} as JSON. Text: {t}",
-    "Read this and answer with JSON with the keys {k}: {t}", "{t} Write {k} as JSON.", "{t} Extract {k} as JSON.",
-    "Turn this into JSON with the keys {k}: {t}", "Make a JSON object with {k} from this text: {t}", "JSON with {k}: {t}",
+    "Read this and answer with JSON with the keys {k}: {t}", "{t} Write {k} as JSON.",
+    "{t} Extract {k} as JSON.", "Turn this into JSON with the keys {k}: {t}",
+    "Make a JSON object with {k} from this text: {t}", "JSON with {k}: {t}",
     "Convert to JSON with the keys {k}. {t}", "From the text, extract {k} as a JSON object. {t}",
     "What are {k}? Answer in JSON. {t}", "{t} Answer with a JSON object that has the keys {k}.",
     "Put {k} into JSON: {t}", "I need {k} in JSON format: {t}", "Text: {t} Keys: {k}. Answer in JSON.",
     "Parse this text into JSON with {k}: {t}", "Return {k} as JSON. The text is: {t}",
-    "Please extract {k} as JSON: {t}", "{t} Give me {k} as a JSON object.", "Write JSON with the keys {k} from this: {t}",
-    "Read the text and extract {k} as JSON. {t}", "Turn the text into JSON with {k}: {t}",
+    "Please extract {k} as JSON: {t}", "{t} Give me {k} as a JSON object.",
+    "Write JSON with the keys {k} from this: {t}", "Read the text and extract {k} as JSON. {t}",
+    "Turn the text into JSON with {k}: {t}",
 )  # fmt: skip
 # {n} is the name of the format.
 SCHEMA: Final = (
-    "{t}", "{t}", "Fill in the form: {t}", "Put this into the format {n}: {t}", "Use the format {n}. {t}", "Text: {t}",
-    "Read this: {t}", "Convert this: {t}", "{t} Answer in the given format.", "Here is the text: {t}", "Extract the data. {t}",
-    "Extract the {n}: {t}", "{t} Please give me the {n}.", "Give me the {n} as JSON: {t}", "Make a {n} out of this: {t}",
-    "Write this as a {n}: {t}", "The text is: {t} Answer as {n}.", "Structure this text: {t}", "Parse this: {t}",
-    "Turn this into a {n}: {t}",
-    "Please fill in the form. {t}", "Please extract the {n}: {t}", "Here is a text: {t} Give me the {n}.",
-    "Answer in the format {n}: {t}", "Put this text into the given format: {t}",
+    "{t}", "{t}", "Fill in the form: {t}", "Put this into the format {n}: {t}", "Use the format {n}. {t}",
+    "Text: {t}", "Read this: {t}", "Convert this: {t}", "{t} Answer in the given format.",
+    "Here is the text: {t}", "Extract the data. {t}", "Extract the {n}: {t}", "{t} Please give me the {n}.",
+    "Give me the {n} as JSON: {t}", "Make a {n} out of this: {t}", "Write this as a {n}: {t}",
+    "The text is: {t} Answer as {n}.", "Structure this text: {t}", "Parse this: {t}",
+    "Turn this into a {n}: {t}", "Please fill in the form. {t}", "Please extract the {n}: {t}",
+    "Here is a text: {t} Give me the {n}.", "Answer in the format {n}: {t}",
+    "Put this text into the given format: {t}",
 )  # fmt: skip
 
 

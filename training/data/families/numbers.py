@@ -15,10 +15,10 @@ _EXPRESSIONS: Final = {
 }
 # {e} is an expression such as "3 plus 4".
 CARRIERS: Final = (
-    "What is {e}?", "What is {e}?", "Compute {e}.", "Calculate {e}.", "How much is {e}?", "{E}?", "{E}", "{E} =",
-    "Tell me {e}.", "Please compute {e}.", "Can you calculate {e}?", "What does {e} give?", "I need {e}.",
-    "Work out {e}.", "What do I get for {e}?", "Solve {e}.", "Find {e}.", "Do you know {e}?", "{E}, please.",
-    "What is the result of {e}?", "Give me {e}.", "Help me with {e}.",
+    "What is {e}?", "What is {e}?", "Compute {e}.", "Calculate {e}.", "How much is {e}?", "{E}?", "{E}",
+    "{E} =", "Tell me {e}.", "Please compute {e}.", "Can you calculate {e}?", "What does {e} give?",
+    "I need {e}.", "Work out {e}.", "What do I get for {e}?", "Solve {e}.", "Find {e}.", "Do you know {e}?",
+    "{E}, please.", "What is the result of {e}?", "Give me {e}.", "Help me with {e}.",
     "Please work out {e}.", "Can you tell me {e}?", "What do you get for {e}?", "Calculate {e}, please.",
     "How much do I get for {e}?",
 )  # fmt: skip
@@ -118,15 +118,18 @@ def word_problem(draw: Draw) -> Sample:
 
 # What is counted, then how it is asked: numbers from {a} to {b}, words {w}, letters of {w}.
 COUNTING: Final = (
-    "range|Count from {a} to {b}.", "range|Please count from {a} up to {b}.", "range|List the numbers from {a} to {b}.",
-    "range|Write all numbers from {a} to {b}.", "range|Can you count from {a} to {b}?", "range|Numbers from {a} to {b}, please.",
-    "words|How many words are these: {w}?", "words|Count the words: {w}", "words|How many words are in this list: {w}?",
-    "words|How many things are these: {w}?", "words|Count these words: {w}", "words|What is the number of words here: {w}?",
+    "range|Count from {a} to {b}.", "range|Please count from {a} up to {b}.",
+    "range|List the numbers from {a} to {b}.", "range|Write all numbers from {a} to {b}.",
+    "range|Can you count from {a} to {b}?", "range|Numbers from {a} to {b}, please.",
+    "words|How many words are these: {w}?", "words|Count the words: {w}",
+    "words|How many words are in this list: {w}?", "words|How many things are these: {w}?",
+    "words|Count these words: {w}", "words|What is the number of words here: {w}?",
     "letters|How many letters are in the word {w}?", "letters|Count the letters of {w}.",
     "letters|How many letters does {w} have?", "letters|What is the number of letters in {w}?",
     "letters|How long is the word {w}?", "letters|Tell me how many letters {w} has.",
-    "range|Please list the numbers from {a} to {b}.", "range|Count up from {a} to {b}.", "words|Please count the words: {w}",
-    "letters|Please count the letters of {w}.", "letters|How many letters are in {w}?",
+    "range|Please list the numbers from {a} to {b}.", "range|Count up from {a} to {b}.",
+    "words|Please count the words: {w}", "letters|Please count the letters of {w}.",
+    "letters|How many letters are in {w}?",
 )  # fmt: skip
 
 

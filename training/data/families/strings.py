@@ -9,11 +9,13 @@ from ..sample import Expect, Sample
 from ..words import NAMES, NOUNS, any_word
 
 COPYING: Final = (
-    "Repeat this: {t}", "Say this: {t}", "Copy this text: {t}", "Please repeat: {t}", "Write exactly this: {t}",
-    "Repeat after me: {t}", 'Say "{t}".', 'Repeat "{t}".', 'Write "{t}".', "Copy: {t}", "Echo this: {t}", "Print this: {t}",
-    "Give me this back: {t}", "Answer with exactly this text: {t}", "Say the following: {t}", "Type this: {t}",
-    "Your answer must be: {t}", "Can you repeat this? {t}", "Return this text unchanged: {t}", "Say only this: {t}",
-    "Please copy this: {t}", "Repeat the following: {t}", 'Please say "{t}".', "Write this text: {t}", "Echo: {t}",
+    "Repeat this: {t}", "Say this: {t}", "Copy this text: {t}", "Please repeat: {t}",
+    "Write exactly this: {t}", "Repeat after me: {t}", 'Say "{t}".', 'Repeat "{t}".', 'Write "{t}".',
+    "Copy: {t}", "Echo this: {t}", "Print this: {t}", "Give me this back: {t}",
+    "Answer with exactly this text: {t}", "Say the following: {t}", "Type this: {t}",
+    "Your answer must be: {t}", "Can you repeat this? {t}", "Return this text unchanged: {t}",
+    "Say only this: {t}", "Please copy this: {t}", "Repeat the following: {t}", 'Please say "{t}".',
+    "Write this text: {t}", "Echo: {t}",
 )  # fmt: skip
 
 
@@ -41,13 +43,15 @@ def copying(draw: Draw) -> Sample:
 
 # Words in another order, letters of a known word, or letters one by one.
 REVERSING: Final = (
-    "words|Reverse the order of these words: {t}", "words|Write these words in reverse order: {t}", "words|Reverse: {t}",
-    "words|Say these words backwards: {t}", "words|Put these words in the opposite order: {t}",
-    "words|Turn this list around: {t}", "words|Read this list from the end: {t}", "words|List these words from last to first: {t}",
+    "words|Reverse the order of these words: {t}", "words|Write these words in reverse order: {t}",
+    "words|Reverse: {t}", "words|Say these words backwards: {t}",
+    "words|Put these words in the opposite order: {t}", "words|Turn this list around: {t}",
+    "words|Read this list from the end: {t}", "words|List these words from last to first: {t}",
     "letters|Reverse the letters of {t}.", "letters|Write {t} backwards.", "letters|Spell {t} backwards.",
-    "letters|How do you write {t} backwards?", "letters|What is {t} backwards?", "letters|Reverse the word {t}.",
-    "letters|Turn the word {t} around.", "letters|Can you spell {t} in reverse?",
-    "spaced|Reverse these letters: {t}", "spaced|Write these letters in reverse order: {t}", "spaced|Say these letters backwards: {t}",
+    "letters|How do you write {t} backwards?", "letters|What is {t} backwards?",
+    "letters|Reverse the word {t}.", "letters|Turn the word {t} around.",
+    "letters|Can you spell {t} in reverse?", "spaced|Reverse these letters: {t}",
+    "spaced|Write these letters in reverse order: {t}", "spaced|Say these letters backwards: {t}",
     "words|Please reverse the order of these words: {t}", "words|Say this list backwards: {t}",
     "letters|Please spell {t} backwards.", "letters|Reverse the letters of the word {t}.",
     "spaced|Please reverse these letters: {t}",

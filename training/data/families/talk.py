@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..draw import N_HELDOUT, Draw, user
+from ..draw import Draw, user
 from ..relations import FACTS, RELATIONS
 from ..sample import Expect, Sample
 from ..words import NAMES, NOUNS, pseudo_word
@@ -28,21 +28,22 @@ _REASONS: Final = {
     "bye": "The user says goodbye.",
 }
 GREETINGS: Final = (
-    "hello|Hello!", "hello|Hello", "hello|Hi", "hello|Hi!", "hello|Hi there!", "hello|Hey", "hello|Hey there.",
-    "hello|Good morning!", "hello|Good morning.", "hello|Good evening!", "hello|Good day.", "hello|Hello there",
-    "hello|Hello, I am {name}.", "hello|Hi, my name is {name}.", "hello|Greetings!", "hello|hi", "hello|hello",
-    "well|How are you?", "well|How are you today?", "well|Hello, how are you?", "well|How do you do?",
-    "well|Hi, how is it going?", "well|How is it going?", "well|Are you well?", "well|how are you",
-    "who|Who are you?", "who|What are you?", "who|Hi, who are you?", "who|What is your name?",
-    "who|Tell me who you are.", "who|Which model are you?", "who|Introduce yourself.", "who|who are you",
-    "able|What can you do?", "able|What can you do for me?", "able|How can you help me?", "able|Help",
-    "able|Tell me what you can do.", "able|What are you able to do?", "able|What do you know?",
-    "thanks|Thanks!", "thanks|Thank you.", "thanks|Thank you very much!", "thanks|Thanks a lot.",
-    "thanks|Thank you, {name}.", "thanks|Great, thanks!", "thanks|Many thanks.", "thanks|thanks",
-    "bye|Bye!", "bye|Goodbye.", "bye|Good night!", "bye|See you later.", "bye|Bye bye", "bye|See you tomorrow!",
-    "bye|Good night, {name}.", "bye|That is all. Bye!",
-    "hello|Hello, good morning!", "well|Good morning, how are you?", "who|Hello, what is your name?",
-    "thanks|Great, thank you very much!", "bye|Thanks, goodbye!",
+    "hello|Hello!", "hello|Hello", "hello|Hi", "hello|Hi!", "hello|Hi there!", "hello|Hey",
+    "hello|Hey there.", "hello|Good morning!", "hello|Good morning.", "hello|Good evening!",
+    "hello|Good day.", "hello|Hello there", "hello|Hello, I am {name}.", "hello|Hi, my name is {name}.",
+    "hello|Greetings!", "hello|hi", "hello|hello", "well|How are you?", "well|How are you today?",
+    "well|Hello, how are you?", "well|How do you do?", "well|Hi, how is it going?", "well|How is it going?",
+    "well|Are you well?", "well|how are you", "who|Who are you?", "who|What are you?",
+    "who|Hi, who are you?", "who|What is your name?", "who|Tell me who you are.", "who|Which model are you?",
+    "who|Introduce yourself.", "who|who are you", "able|What can you do?", "able|What can you do for me?",
+    "able|How can you help me?", "able|Help", "able|Tell me what you can do.",
+    "able|What are you able to do?", "able|What do you know?", "thanks|Thanks!", "thanks|Thank you.",
+    "thanks|Thank you very much!", "thanks|Thanks a lot.", "thanks|Thank you, {name}.",
+    "thanks|Great, thanks!", "thanks|Many thanks.", "thanks|thanks", "bye|Bye!", "bye|Goodbye.",
+    "bye|Good night!", "bye|See you later.", "bye|Bye bye", "bye|See you tomorrow!",
+    "bye|Good night, {name}.", "bye|That is all. Bye!", "hello|Hello, good morning!",
+    "well|Good morning, how are you?", "who|Hello, what is your name?", "thanks|Great, thank you very much!",
+    "bye|Thanks, goodbye!",
 )  # fmt: skip
 
 
@@ -82,17 +83,18 @@ def unknown(draw: Draw) -> Sample:
 
 # How the answer shall look: kind, then the instruction.
 INSTRUCTIONS: Final = (
-    "word|Answer with the word only.", "word|Give the answer alone, without a sentence.", "word|Just the answer.",
-    "word|Only say the answer itself.", "word|No sentences. Only the answer.", "word|Reply with the answer only.",
-    "start|Begin every answer with the word {word}.", "start|Start each reply with {word}.",
-    "start|Every answer starts with {word}.", "start|Your answers must begin with {word}.",
-    "start|Always put {word} before the answer.", "end|End every answer with the word {word}.",
-    "end|Finish each reply with {word}.", "end|Every answer ends with {word}.", "end|Always say {word} at the end.",
+    "word|Answer with the word only.", "word|Give the answer alone, without a sentence.",
+    "word|Just the answer.", "word|Only say the answer itself.", "word|No sentences. Only the answer.",
+    "word|Reply with the answer only.", "start|Begin every answer with the word {word}.",
+    "start|Start each reply with {word}.", "start|Every answer starts with {word}.",
+    "start|Your answers must begin with {word}.", "start|Always put {word} before the answer.",
+    "end|End every answer with the word {word}.", "end|Finish each reply with {word}.",
+    "end|Every answer ends with {word}.", "end|Always say {word} at the end.",
     "end|Your answers must end with {word}.", "end|Always put {word} after the answer.",
-    "word|Reply with the word only.", "start|Begin each reply with {word}.", "start|Your replies must start with {word}.",
-    "end|End each reply with the word {word}.", "end|Every reply ends with {word}.",
+    "word|Reply with the word only.", "start|Begin each reply with {word}.",
+    "start|Your replies must start with {word}.", "end|End each reply with the word {word}.",
+    "end|Every reply ends with {word}.",
 )  # fmt: skip
-assert len(INSTRUCTIONS) - N_HELDOUT >= 15
 
 
 def instructions(draw: Draw) -> Sample:
@@ -111,6 +113,6 @@ def instructions(draw: Draw) -> Sample:
         f"The user asks for {fact.noun}. I know: {fact.sentence} The instructions say how to answer. {rule}",
     )
     noun = fact.relation.fill(draw.one(fact.relation.nouns), fact.subject)
-    question = ask(draw, fact.relation, noun, draw.one(CARRIERS[:15]))
+    question = ask(draw, fact.relation, noun, draw.template(CARRIERS))
     prompt = [*draw.head(instructions=text.format(word=word)), user(question)]
     return draw.answered("instructions", prompt, reasoning, final, Expect(equals=final))

@@ -17,19 +17,22 @@ from .forms import as_json
 
 # {d} is a task such as "look up the weather in Rome".
 REQUESTS: Final = (
-    "{D}.", "{D}.", "Please {d}.", "{D}, please.", "Can you {d}?", "Could you {d}?", "I want you to {d}.", "I need you to {d}.",
-    "Would you {d}?", "Use a tool to {d}.", "Help me to {d}.", "Your task: {d}.", "You should {d}.", "Now {d}.", "Try to {d}.",
-    "Could you please {d}?", "Go and {d}.", "I would like you to {d}.", "Please use a tool and {d}.", "My wish: {d}.",
-    "Can you please {d}?", "Please help me to {d}.", "I want you to use a tool and {d}.", "Now please {d}.", "Would you please {d}?",
+    "{D}.", "{D}.", "Please {d}.", "{D}, please.", "Can you {d}?", "Could you {d}?", "I want you to {d}.",
+    "I need you to {d}.", "Would you {d}?", "Use a tool to {d}.", "Help me to {d}.", "Your task: {d}.",
+    "You should {d}.", "Now {d}.", "Try to {d}.", "Could you please {d}?", "Go and {d}.",
+    "I would like you to {d}.", "Please use a tool and {d}.", "My wish: {d}.", "Can you please {d}?",
+    "Please help me to {d}.", "I want you to use a tool and {d}.", "Now please {d}.",
+    "Would you please {d}?",
 )  # fmt: skip
 # {f} is the tool, {v} lists the arguments: "size 3 and color red".
 ORDERS: Final = (
     "Call {f} with {v}.", "Call the tool {f} with {v}.", "Use {f} with {v}.", "Please call {f} with {v}.",
-    "Run {f} with {v}.", "Execute {f} with {v}.", "I want you to call {f} with {v}.", "Can you call {f} with {v}?",
-    "Use the function {f} with {v}.", "Invoke {f}: {v}.", "{f} with {v}, please.", "Try {f} with {v}.",
-    "Could you run {f} with {v}?", "Make a call of {f} with {v}.", "Call {f}. Arguments: {v}.",
-    "Please use {f} with {v}.", "Please run the tool {f} with {v}.", "Can you use {f} with {v}?",
-    "I want you to run {f} with {v}.", "Call the function {f} with {v}.",
+    "Run {f} with {v}.", "Execute {f} with {v}.", "I want you to call {f} with {v}.",
+    "Can you call {f} with {v}?", "Use the function {f} with {v}.", "Invoke {f}: {v}.",
+    "{f} with {v}, please.", "Try {f} with {v}.", "Could you run {f} with {v}?",
+    "Make a call of {f} with {v}.", "Call {f}. Arguments: {v}.", "Please use {f} with {v}.",
+    "Please run the tool {f} with {v}.", "Can you use {f} with {v}?", "I want you to run {f} with {v}.",
+    "Call the function {f} with {v}.",
 )  # fmt: skip
 
 

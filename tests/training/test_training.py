@@ -1,0 +1,206 @@
+"""The trainer, with PyTorch: its model is transformers' and ours, its rounding the converter's, its runs resume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gptoss_gguf import LLM
+from gptoss_gguf.convert import convert_checkpoint
+from gptoss_gguf.convert.mxfp4 import MAGNITUDES, quantize
+from gptoss_gguf.tokenizer import Tokenizer
+
+pytestmark = pytest.mark.training
+torch = pytest.importorskip("torch")
+
+from training.checkpoint import export, pack  # noqa: E402
+from training.data import FAMILIES, encode, make_sample  # noqa: E402
+from training.evaluate import main as evaluate  # noqa: E402
+from training.model import GptOss, ModelShape, dense_experts, grouped_experts  # noqa: E402
+from training.mxfp4 import round_to_mxfp4, through_mxfp4  # noqa: E402
+from training.optimizer import orthogonalize  # noqa: E402
+from training.train import Plan, Trainer, main as train, stream  # noqa: E402
+from training.vocabulary import read_ranks  # noqa: E402
+
+SHAPE = ModelShape(hidden=64, ff=96, layers=3, experts=6, heads=16, kv_heads=2)
+
+
+def stored_values(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """float32 [rows, K] -> what the converter's blocks stand for."""
+    blocks = quantize(weights)
+    codes = np.concatenate([blocks[..., 1:] & 15, blocks[..., 1:] >> 4], axis=-1)
+    signed = np.where(codes & 8, -1, 1) * MAGNITUDES[codes & 7]
+    values = signed * np.exp2(blocks[..., :1].astype(np.float64) - 127)
+    return values.reshape(weights.shape).astype(np.float32)
+
+
+def test_rounding_is_that_of_the_converter() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.standard_normal((400, 256)).astype(np.float32) * np.exp2(rng.integers(-20, 20, (400, 1)))
+    weights = weights.astype(np.float32)
+    weights[0] = 0
+    weights[1, ::3] = 0
+    weights[2] = np.resize(np.array([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 6.5, 7], np.float32), 256)  # ties
+    ours = round_to_mxfp4(torch.from_numpy(weights)).numpy()
+    np.testing.assert_array_equal(ours, stored_values(weights))
+    np.testing.assert_array_equal(round_to_mxfp4(torch.from_numpy(ours)).numpy(), ours)
+
+
+def test_packed_experts_are_the_rounded_ones() -> None:
+    weights = torch.randn(3, 8, 64, generator=torch.Generator().manual_seed(1))
+    blocks, scales = pack(weights)
+    codes = np.stack([blocks & 15, blocks >> 4], axis=-1).reshape(3, 8, 2, 32)
+    values = np.where(codes & 8, -1, 1) * MAGNITUDES[codes & 7] * np.exp2(scales[..., None] - 127.0)
+    np.testing.assert_array_equal(values.reshape(3, 8, 64), round_to_mxfp4(weights).numpy())
+
+
+def test_gradients_pass_straight_through() -> None:
+    weights = torch.randn(4, 32, requires_grad=True)
+    (through_mxfp4(weights) * 3).sum().backward()
+    assert torch.equal(weights.grad, torch.full((4, 32), 3.0))
+
+
+def test_both_ways_to_compute_experts_agree() -> None:
+    torch.manual_seed(5)
+    x = torch.randn(50, 32, requires_grad=True)
+    top = torch.randn(50, 6).topk(4)
+    weights = top.values.softmax(-1)
+    parts = [
+        torch.randn(shape) for shape in ((6, 64, 32), (6, 64), (6, 64, 32), (6, 64), (6, 32, 64), (6, 32))
+    ]
+    results = []
+    for experts in (dense_experts, grouped_experts):
+        x.grad = None
+        out = experts(x, top.indices, weights, *parts)
+        (out * torch.arange(32)).sum().backward()
+        results.append((out.detach(), x.grad.clone()))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-2)
+
+
+def test_orthogonalised_matrices_keep_their_directions() -> None:
+    matrix = torch.randn(3, 48, 32, generator=torch.Generator().manual_seed(2))
+    singular = torch.linalg.svdvals(orthogonalize(matrix))
+    assert 0.3 < float(singular.min()) <= float(singular.max()) < 1.5
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> tuple[GptOss, Path]:
+    """A model of another shape than the default, with large sinks and biases, and its checkpoint."""
+    assert tokenizer.n_vocab == SHAPE.vocab
+    torch.manual_seed(11)
+    model = GptOss(SHAPE)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("bias", "sinks", "norm.weight")):
+                parameter.add_(torch.randn_like(parameter) * 0.5)
+    folder = tmp_path_factory.mktemp("checkpoint") / "model"
+    export(model, read_ranks(), folder)
+    return model, folder
+
+
+def ids_of(tokenizer: Tokenizer) -> list[int]:
+    """Longer than two windows."""
+    return [token for index in range(3) for token in encode(tokenizer, make_sample("train", 9, index))[0]][
+        :400
+    ]
+
+
+def relative(ours: Any, theirs: Any) -> float:
+    return float((np.linalg.norm(ours - theirs, axis=-1) / np.linalg.norm(theirs, axis=-1)).max())
+
+
+def test_model_is_that_of_transformers(checkpoint: tuple[GptOss, Path], tokenizer: Tokenizer) -> None:
+    transformers = pytest.importorskip("transformers")
+    model, folder = checkpoint
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        attn_implementation="eager",
+        experts_implementation="eager",
+        quantization_config=transformers.Mxfp4Config(dequantize=True),
+    )
+    ids = torch.tensor([ids_of(tokenizer)])
+    with torch.no_grad():
+        assert relative(model(ids)[0].numpy(), theirs(ids).logits[0].numpy()) < 1e-4
+
+
+def test_model_is_that_of_our_engine(
+    checkpoint: tuple[GptOss, Path], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    model, folder = checkpoint
+    convert_checkpoint(folder, tmp_path / "model.gguf", dense="bf16")
+    ids = ids_of(tokenizer)
+    with torch.no_grad():
+        expected = model(torch.tensor([ids]))[0].numpy()
+    with LLM(tmp_path / "model.gguf", device="reference") as llm:
+        assert llm.tokenizer.specials == tokenizer.specials
+        assert llm.tokenizer.encode("The capital of France") == tokenizer.encode("The capital of France")
+        assert relative(llm.logits(ids), expected) < 1e-4
+
+
+def test_padding_changes_nothing(checkpoint: tuple[GptOss, Path], tokenizer: Tokenizer) -> None:
+    model, _ = checkpoint
+    ids = torch.tensor([ids_of(tokenizer)[:100]])
+    padded = torch.nn.functional.pad(ids, (0, 60))
+    with torch.no_grad():
+        torch.testing.assert_close(model(padded)[:, :100], model(ids), rtol=1e-4, atol=1e-4)
+
+
+def run_steps(trainer: Trainer, count: int) -> list[float]:
+    batches = stream(
+        trainer.plan.seed, trainer.step, trainer.plan.tokens, trainer.plan.micro_tokens, workers=0
+    )
+    sums = [trainer.train_step(next(batches)) for _ in range(count)]
+    return [float(loss.sum() / learned.sum()) for loss, learned in sums]
+
+
+def test_a_resumed_run_is_the_same_run() -> None:
+    plan = Plan(seed=4, tokens=1500, micro_tokens=1024, minutes=None, steps=12)
+    whole = Trainer(plan, SHAPE, torch.device("cpu"))
+    losses = run_steps(whole, 8)
+    first = Trainer(plan, SHAPE, torch.device("cpu"))
+    again = run_steps(first, 5)
+    second = Trainer(plan, SHAPE, torch.device("cpu"))
+    second.restore(first.state())
+    again += run_steps(second, 3)
+    assert again == losses
+    assert losses[-1] < losses[0]
+    for ours, theirs in zip(whole.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_train_convert_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole way, on the command line; a model of three steps keeps no promise."""
+    options = [
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+        "--tokens",
+        "1500",
+        "--micro-tokens",
+        "1024",
+    ]
+    assert train([*options, "--steps", "3", "--log-every", "1", "--run-minutes", "0"]) == 0
+    assert train([*options, "--steps", "3", "--log-every", "1"]) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert train([*options, "--steps", "3", "--log-every", "1", "--resume"]) == 0
+    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2, 3]
+    assert log[0]["families"].keys() <= FAMILIES.keys()
+    gguf = tmp_path / "model.gguf"
+    convert_checkpoint(tmp_path / "run/model", gguf)
+    assert gguf.stat().st_size <= 6_000_000
+    report = tmp_path / "report.json"
+    assert (
+        evaluate(
+            [str(gguf), "--count", "2", "--family", "facts", "--family", "schema", "--json", str(report)]
+        )
+        == 1
+    )
+    assert "| facts | 2 |" in capsys.readouterr().out
+    assert len(json.loads(report.read_text())["failures"]) == 4
