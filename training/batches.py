@@ -37,7 +37,7 @@ class MicroBatch:
 def make_batch(
     tokenizer: Tokenizer, seed: int, step: int, tokens: int, micro_tokens: int, split: Split = "train"
 ) -> list[MicroBatch]:
-    """Conversations of at least `tokens` tokens, in micro batches of at most `micro_tokens`, padding included.
+    """Conversations of at least `tokens` tokens, in micro batches of at most `micro_tokens` with padding.
 
     micro_tokens is at least MAX_TOKENS.
     """
@@ -83,7 +83,7 @@ def _work(seed: int, step: int, tokens: int, micro_tokens: int) -> list[MicroBat
 def stream(
     seed: int, first_step: int, tokens: int, micro_tokens: int, workers: int
 ) -> Iterator[list[MicroBatch]]:
-    """The batches of steps first_step, first_step + 1, ... made ahead by `workers` processes; 0: made here."""
+    """The batches of first_step and all later steps, made ahead by `workers` processes (0: here)."""
     step = first_step
     if workers == 0:
         while True:

@@ -82,7 +82,7 @@ def _source(name: str, dtype: str, shape: tuple[int, ...], data: U8) -> TensorSo
 
 
 def pack(weights: Tensor) -> tuple[U8, U8]:
-    """float32 [experts, rows, K] -> blocks uint8 [experts, rows, K/32, 16], scales uint8 [experts, rows, K/32].
+    """float32 [experts, rows, K] -> uint8 blocks [experts, rows, K/32, 16], scales [experts, rows, K/32].
 
     What is stored is exactly what the model computed with.
     """

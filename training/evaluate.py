@@ -3,7 +3,7 @@
     python -m training.evaluate MODEL.gguf [--count 200] [--json FILE]
 
 Every prompt has a phrasing (and tools, names, texts) that training never saw. Answers are greedy, but for the
-last column: whether the answer is well-formed Harmony when sampled at temperature 1.0. Prints a Markdown table.
+last column: whether it is well-formed Harmony when sampled at temperature 1.0. Prints Markdown tables.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class RmsNorm(nn.Module):
 
 @cache
 def rope_tables(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """cos and sin, each [length, 32], of YaRN: theta 150,000, factor 32 over 4,096 positions, no truncation."""
+    """cos and sin, each [length, 32], of YaRN: theta 150,000, factor 32 over 4,096, no truncation."""
     base, factor, original, beta_fast, beta_slow = 150000.0, 32.0, 4096, 32.0, 1.0
 
     def turns(beta: float) -> float:
@@ -79,7 +79,7 @@ def rope_tables(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 @cache
 def attention_mask(length: int, is_sliding: bool, device: torch.device) -> Tensor:
-    """[length, length]: 0 where a query (row) may see a key, else -inf. Padding comes last, so it needs none."""
+    """[length, length]: 0 where a query (row) sees a key, else -inf. Padding stands last and needs none."""
     distance = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
     visible = (distance >= 0) & (distance < WINDOW) if is_sliding else distance >= 0
     return torch.where(visible, 0.0, -math.inf)
@@ -167,15 +167,21 @@ def grouped_experts(x: Tensor, chosen: Tensor, weights: Tensor, *parts: Tensor) 
     counts = chosen.reshape(-1).bincount(minlength=len(gate)).tolist()
     pairs = x[:, None].expand(-1, chosen.shape[1], -1).reshape(-1, x.shape[1])
     outputs = []
-    for e, mine in enumerate(Permute.apply(pairs, order, inverse).split(counts)):
+    for e, mine in enumerate(permute(pairs, order, inverse).split(counts)):
         hidden = swiglu(F.linear(mine, gate[e], gate_bias[e]), F.linear(mine, up[e], up_bias[e]))
         outputs.append(F.linear(hidden, down[e], down_bias[e]))
-    back: Tensor = Permute.apply(torch.cat(outputs), inverse, order)
+    back = permute(torch.cat(outputs), inverse, order)
     return (back.view(len(x), -1, x.shape[1]) * weights[:, :, None]).sum(1)
 
 
+def permute(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+    """x[order], where order is a permutation of the rows and inverse its inverse."""
+    result: Tensor = Permute.apply(x, order, inverse)  # type: ignore[no-untyped-call]
+    return result
+
+
 class Permute(torch.autograd.Function):
-    """x[order], whose gradient is a gather too; that of indexing is a scatter, which is slow on a CPU."""
+    """Its gradient is a gather too, where that of indexing is a scatter, which is slow on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
@@ -225,7 +231,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x))
-        return x + self.mlp(self.post_attention_layernorm(x))
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
 
 
 class Body(nn.Module):
@@ -256,7 +263,7 @@ class GptOss(nn.Module):
         self.lm_head = Linear(shape.hidden, shape.vocab, bias=False)
         with torch.no_grad():  # a quiet start: residual branches add little, all tokens are likely
             self.lm_head.weight.mul_(0.3)
-            for layer in self.model.layers:
+            for layer in self.layers():
                 layer.self_attn.o_proj.weight.mul_(1 / math.sqrt(2 * shape.layers))
                 layer.mlp.experts.down_proj.mul_(1 / math.sqrt(2 * shape.layers))
 
@@ -271,6 +278,9 @@ class GptOss(nn.Module):
         hidden = self.model(ids)[:, :-1][learned]
         return F.cross_entropy(self.lm_head(hidden).float(), ids[:, 1:][learned], reduction="none")
 
+    def layers(self) -> list[Layer]:
+        return [layer for layer in self.model.layers if isinstance(layer, Layer)]
+
     def balance(self) -> Tensor:
         """Mean load imbalance of the last pass; 1 is even."""
-        return torch.stack([layer.mlp.balance for layer in self.model.layers]).mean()
+        return torch.stack([layer.mlp.balance for layer in self.layers()]).mean()

@@ -36,7 +36,7 @@ SAVE_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. tokens: of a step. micro_tokens: computed at once. minutes or steps: of the whole training."""
+    """How to train. tokens: of a step. micro_tokens: computed at once. minutes or steps: of all runs."""
 
     seed: int
     tokens: int
@@ -159,8 +159,8 @@ class Log:
         self._file.flush()
         worst = max(families, key=lambda name: families[name])
         print(
-            f"step {entry['step']}  {trainer.progress:.1%}  loss {entry['loss']}  worst {worst} {families[worst]}  "
-            f"balance {entry['balance']}  {entry['tokens_per_second']} tokens/s",
+            f"step {entry['step']}  {trainer.progress:.1%}  loss {entry['loss']}  "
+            f"worst {worst} {families[worst]}  balance {entry['balance']}  {round(speed)} tokens/s",
             flush=True,
         )
         self._sums.zero_()

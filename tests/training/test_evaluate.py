@@ -61,24 +61,18 @@ def test_answers_are_read(tokenizer: Tokenizer) -> None:
 def test_malformed_answers_are_refused(
     tokenizer: Tokenizer, messages: tuple[Message, ...], stop: str
 ) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_answer(tokenizer, answer_ids(tokenizer, *messages, stop=stop))
 
 
 def test_stray_tokens_are_refused(tokenizer: Tokenizer) -> None:
     ids = answer_ids(tokenizer, FINAL)
     for name in ("<|channel|>", "<|constrain|>", "<|start|>"):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             read_answer(tokenizer, [*ids[:-1], tokenizer.special(name), ids[-1]])
+    half_a_character = next(i for i in range(tokenizer.n_vocab) if tokenizer.token_bytes(i) == b"\xe4")
     with pytest.raises(ValueError, match="utf-8"):
-        read_answer(
-            tokenizer,
-            [
-                *ids[:-1],
-                tokenizer.encode("\u00e9")[0] if len(tokenizer.encode("\u00e9")) > 1 else 160,
-                ids[-1],
-            ],
-        )
+        read_answer(tokenizer, [*ids[:-1], half_a_character, ids[-1]])
     with pytest.raises(ValueError, match="end"):
         read_answer(tokenizer, [])
 

@@ -1,4 +1,4 @@
-"""The stream of conversations: the same from the same seed, well-formed, with nothing of the held-out part."""
+"""The stream of conversations: the same from the same seed, well-formed, nothing held out in it."""
 
 from __future__ import annotations
 

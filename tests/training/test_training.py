@@ -1,4 +1,4 @@
-"""The trainer, with PyTorch: its model is transformers' and ours, its rounding the converter's, its runs resume."""
+"""The trainer, with PyTorch: model, rounding and optimiser; runs that resume; the whole way to a GGUF."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from gptoss_gguf.tokenizer import Tokenizer
 pytestmark = pytest.mark.training
 torch = pytest.importorskip("torch")
 
+from training.batches import stream  # noqa: E402
 from training.checkpoint import export, pack  # noqa: E402
 from training.data import FAMILIES, encode, make_sample  # noqa: E402
 from training.evaluate import main as evaluate  # noqa: E402
 from training.model import GptOss, ModelShape, dense_experts, grouped_experts  # noqa: E402
 from training.mxfp4 import round_to_mxfp4, through_mxfp4  # noqa: E402
 from training.optimizer import orthogonalize  # noqa: E402
-from training.train import Plan, Trainer, main as train, stream  # noqa: E402
+from training.train import Plan, Trainer  # noqa: E402
+from training.train import main as train  # noqa: E402
 from training.vocabulary import read_ranks  # noqa: E402
 
 SHAPE = ModelShape(hidden=64, ff=96, layers=3, experts=6, heads=16, kv_heads=2)
@@ -34,7 +36,8 @@ def stored_values(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     codes = np.concatenate([blocks[..., 1:] & 15, blocks[..., 1:] >> 4], axis=-1)
     signed = np.where(codes & 8, -1, 1) * MAGNITUDES[codes & 7]
     values = signed * np.exp2(blocks[..., :1].astype(np.float64) - 127)
-    return values.reshape(weights.shape).astype(np.float32)
+    result: np.ndarray[Any, Any] = values.reshape(weights.shape).astype(np.float32)
+    return result
 
 
 def test_rounding_is_that_of_the_converter() -> None:
@@ -59,7 +62,7 @@ def test_packed_experts_are_the_rounded_ones() -> None:
 
 def test_gradients_pass_straight_through() -> None:
     weights = torch.randn(4, 32, requires_grad=True)
-    (through_mxfp4(weights) * 3).sum().backward()
+    (through_mxfp4(weights) * 3).sum().backward()  # type: ignore[no-untyped-call]
     assert torch.equal(weights.grad, torch.full((4, 32), 3.0))
 
 

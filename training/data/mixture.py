@@ -14,7 +14,7 @@ from .sample import Sample, Split
 
 @dataclass(frozen=True)
 class Family:
-    """make: draws a conversation. templates: the phrasings, the last 5 of them held out. weight: its share."""
+    """make: draws a conversation. templates: the phrasings, the last 5 held out. weight: its share."""
 
     make: Callable[[Draw], Sample]
     templates: tuple[str, ...]

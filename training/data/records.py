@@ -1,4 +1,4 @@
-"""Small records - persons, products, events - with the sentence that states them and the schema of their JSON."""
+"""Small records (persons, products, events) with the sentence that states them and their JSON Schema."""
 
 from __future__ import annotations
 

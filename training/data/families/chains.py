@@ -7,9 +7,10 @@ from typing import Any, Final
 from gptoss_gguf.harmony import Message, function_call, function_result
 
 from ..draw import Draw, capitalized, thought, user
+from ..lookups import LOOKUPS
 from ..sample import Expect, Sample
 from ..toolbox import declare, distractors
-from ..topics import LOOKUPS, TOPICS
+from ..topics import TOPICS
 from ..words import NAMES, pseudo_word
 from .forms import as_json
 from .tools import call_reasoning

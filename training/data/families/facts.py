@@ -43,8 +43,8 @@ def recall(draw: Draw, fact: Fact) -> str | None:
     return draw.reason(
         f"{capitalized(fact.noun)}: {fact.answer}.",
         f"The user asks for {fact.noun}. That is {fact.answer}.",
-        f"The user asks for {fact.noun}. Let me think about {fact.subject}. What I know is this: {fact.sentence} "
-        f"So the answer is {fact.answer}.",
+        f"The user asks for {fact.noun}. Let me think about {fact.subject}. What I know is this: "
+        f"{fact.sentence} So the answer is {fact.answer}.",
     )
 
 
@@ -86,8 +86,8 @@ def check(draw: Draw) -> Sample:
     reasoning = draw.reason(
         f"{fact.sentence} {verdict}",
         f"The user claims something about {fact.subject}. {fact.sentence} {verdict}",
-        f"The user claims something about {fact.subject}. The answer given is {claimed}. What I know is this: "
-        f"{fact.sentence} I compare {claimed} and {fact.answer}. {verdict}",
+        f"The user claims something about {fact.subject}. The answer given is {claimed}. "
+        f"What I know is this: {fact.sentence} I compare {claimed} and {fact.answer}. {verdict}",
     )
     final = f"{'Yes' if is_true else 'No'}. {fact.sentence}"
     prompt = [*draw.head(), user(draw.polite(text.replace("{name}", draw.one(NAMES))))]
@@ -107,15 +107,15 @@ FOLLOW_UPS: Final = (
 
 # What the user says first, the reply, the answer later on; then the questions, the last one held out.
 _REMEMBERED: Final = (
-    ("My name is {name}.", "Nice to meet you, {name}.", "Your name is {name}.")
-    + ("What is my name?", "Who am I?", "Tell me my name.", "What is my name, please?"),
-    ("I live in {city}.", "{city} is a nice place.", "You live in {city}.")
-    + ("Where do I live?", "In which city do I live?", "What is my city?", "Where do I live, please?"),
-    ("I am a {job}.", "That is a good job.", "You are a {job}.")
-    + ("What is my job?", "What do I do?", "What am I?", "What is my job, please?"),
-    ("I bought a new {item}.", "Good to hear.", "You bought a new {item}.")
-    + ("What did I buy?", "What have I bought?", "Tell me what I bought.", "What did I buy, please?"),
-)
+    ("My name is {name}.", "Nice to meet you, {name}.", "Your name is {name}.",
+     "What is my name?", "Who am I?", "Tell me my name.", "What is my name, please?"),
+    ("I live in {city}.", "{city} is a nice place.", "You live in {city}.",
+     "Where do I live?", "In which city do I live?", "What is my city?", "Where do I live, please?"),
+    ("I am a {job}.", "That is a good job.", "You are a {job}.",
+     "What is my job?", "What do I do?", "What am I?", "What is my job, please?"),
+    ("I bought a new {item}.", "Good to hear.", "You bought a new {item}.",
+     "What did I buy?", "What have I bought?", "Tell me what I bought.", "What did I buy, please?"),
+)  # fmt: skip
 
 
 def _remembered(draw: Draw, messages: list[Message]) -> Sample:

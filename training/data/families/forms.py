@@ -62,8 +62,8 @@ def _reasoning(draw: Draw, record: Record, form: str) -> str | None:
     return draw.reason(
         f"Keys: {keys}.",
         f"I answer with {form}. {values}",
-        f"The user wants {form}. The keys are {keys}. I look for each of them in the text. {values} I write nothing "
-        "but the JSON object.",
+        f"The user wants {form}. The keys are {keys}. I look for each of them in the text. {values} I write "
+        "nothing but the JSON object.",
     )
 
 

@@ -40,8 +40,10 @@ def result(a: int, sign: str, b: int) -> int:
 def _steps(a: int, sign: str, b: int) -> str:
     """How to compute it by hand; empty where it is known by heart."""
     if sign == "+" and max(a, b) > 10 and min(a, b) > 0:
-        tens, ones = a // 10 * 10 + b // 10 * 10, a % 10 + b % 10
-        return f"Tens: {a // 10 * 10} + {b // 10 * 10} = {tens}. Ones: {a % 10} + {b % 10} = {ones}. {tens} + {ones} = {a + b}."
+        (tens_a, ones_a), (tens_b, ones_b) = (a // 10 * 10, a % 10), (b // 10 * 10, b % 10)
+        tens, ones = tens_a + tens_b, ones_a + ones_b
+        total = f"{tens} + {ones} = {a + b}."
+        return f"Tens: {tens_a} + {tens_b} = {tens}. Ones: {ones_a} + {ones_b} = {ones}. {total}"
     if sign == "-" and b > 10:
         left = a - b // 10 * 10
         return f"{a} - {b // 10 * 10} = {left}. {left} - {b % 10} = {a - b}."

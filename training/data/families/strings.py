@@ -19,12 +19,18 @@ COPYING: Final = (
 )  # fmt: skip
 
 
+def _any_part(draw: Draw) -> str:
+    kind = draw.rng.random()
+    if kind < 0.7:
+        return any_word(draw.rng)
+    return draw.one(NAMES) if kind < 0.85 else str(draw.rng.randint(0, 999))
+
+
 def _some_text(draw: Draw) -> str:
     """A few words, names and numbers, of this split."""
 
     def make() -> str:
-        makers = (lambda: any_word(draw.rng), lambda: draw.one(NAMES), lambda: str(draw.rng.randint(0, 999)))
-        words = [draw.one(makers[:1] * 5 + makers[1:])() for _ in range(draw.rng.randint(1, 9))]
+        words = [_any_part(draw) for _ in range(draw.rng.randint(1, 9))]
         return " ".join(words) + draw.one(("", "", "", ".", "!"))
 
     return draw.new(make)
@@ -77,8 +83,8 @@ def reversing(draw: Draw) -> Sample:
     reasoning = draw.reason(
         f"{backwards}." if kind != "letters" else f"{listed}. {backwards}.",
         f"In order: {listed}. Backwards: {backwards}.",
-        f"The user wants the opposite order. In order: {listed}. That are {len(parts)} parts. I start with the last one, "
-        f"{turned[0]}. Backwards: {backwards}.",
+        f"The user wants the opposite order. In order: {listed}. That are {len(parts)} parts. "
+        f"I start with the last one, {turned[0]}. Backwards: {backwards}.",
     )
     prompt = [*draw.head(), user(template.replace("{t}", text))]
     return draw.answered("reversing", prompt, reasoning, final, Expect(equals=final))

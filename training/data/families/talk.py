@@ -51,9 +51,10 @@ def greeting(draw: Draw) -> Sample:
     meaning, _, text = draw.template(GREETINGS).partition("|")
     reason = _REASONS[meaning]
     reasoning = draw.reason(
-        reason, f"{reason} I answer in a friendly way.", f"{reason} There is nothing to look up. I answer in a "
-        "friendly way and keep it short."
-    )  # fmt: skip
+        reason,
+        f"{reason} I answer in a friendly way.",
+        f"{reason} There is nothing to look up. I answer in a friendly way and keep it short.",
+    )
     final = _MEANT[meaning]
     prompt = [*draw.head(), user(text.format(name=draw.one(NAMES)))]
     return draw.answered("greeting", prompt, reasoning, final, Expect(equals=final))
@@ -74,8 +75,8 @@ def unknown(draw: Draw) -> Sample:
     reasoning = draw.reason(
         f"{name}: unknown.",
         f"The user asks for {asked}. I do not know {name}.",
-        f"The user asks for {asked}. I have never heard of {name}. I must not make up an answer, so I say that I do "
-        "not know it.",
+        f"The user asks for {asked}. I have never heard of {name}. I must not make up an answer, so I say "
+        "that I do not know it.",
     )
     final = f"I do not know {name}."
     return draw.answered("unknown", [*draw.head(), user(text)], reasoning, final, Expect(equals=final))

@@ -45,8 +45,8 @@ def call_reasoning(
     return draw.reason(
         f"Call {tool.name}.",
         f"The user wants me to {task}. The tool for this is {tool.name}. {settings}",
-        f"The user wants me to {task}. I have these tools: {names}. The one that fits is {tool.name}. Its description: "
-        f"{tool.description} {settings} I call it now.",
+        f"The user wants me to {task}. I have these tools: {names}. The one that fits is {tool.name}. "
+        f"Its description: {tool.description} {settings} I call it now.",
     )
 
 
@@ -149,7 +149,7 @@ def tool_answer(draw: Draw) -> Sample:
     reasoning = draw.reason(
         "I have the result.",
         f"The tool says: {told}",
-        f"The tool {tool.name} has answered. {told} With this I can answer the user, who wanted me to {task}.",
+        f"The tool {tool.name} has answered. {told} Now I can answer the user, who wants me to {task}.",
     )
     return draw.answered("tool_answer", prompt, reasoning, final, Expect(equals=final))
 
