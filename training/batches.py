@@ -19,6 +19,7 @@ from .vocabulary import load_tokenizer
 FAMILY_NAMES: Final = tuple(FAMILIES)
 _STRIDE: Final = 1 << 20  # a step never takes this many conversations
 _MULTIPLE: Final = 64  # widths are multiples of this, so that there are few different ones
+_LEAST_FILLED: Final = 0.7  # of the width
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def make_batch(
     batches = []
     while rows:
         width = _width(len(rows[0][0]))
-        count = max(1, micro_tokens // width)
+        wide = sum(len(row[0]) > _LEAST_FILLED * width for row in rows)  # the others wait for a narrower one
+        count = max(1, min(wide, micro_tokens // width))
         batches.append(_pad(rows[:count], width))
         rows = rows[count:]
     return batches

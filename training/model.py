@@ -167,7 +167,7 @@ def grouped_experts(x: Tensor, chosen: Tensor, weights: Tensor, *parts: Tensor) 
     counts = chosen.reshape(-1).bincount(minlength=len(gate)).tolist()
     pairs = x[:, None].expand(-1, chosen.shape[1], -1).reshape(-1, x.shape[1])
     outputs = []
-    for e, mine in enumerate(permute(pairs, order, inverse).split(counts)):
+    for e, mine in enumerate(torch.split(permute(pairs, order, inverse), counts)):
         hidden = swiglu(F.linear(mine, gate[e], gate_bias[e]), F.linear(mine, up[e], up_bias[e]))
         outputs.append(F.linear(hidden, down[e], down_bias[e]))
     back = permute(torch.cat(outputs), inverse, order)
