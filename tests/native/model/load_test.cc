@@ -117,7 +117,7 @@ TEST(the_sound_model_loads) { CHECK(loads(TinyModel())); }
 TEST(random_changes_of_the_structure_are_refused_or_harmless) {
   std::mt19937 random(3);
   int n_loaded = 0;
-  constexpr int kRounds = 1500;
+  constexpr int kRounds = testing::kThreadSanitizer ? 50 : 1500;
   for (int round = 0; round < kRounds; ++round) {
     TinyModel model;
     for (unsigned n = 1 + random() % 4; n > 0; --n) mutate(model, random);
