@@ -249,5 +249,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
-    )  # a machine that goes away is no reason to lose work
+    )  # save before going
     sys.exit(main())
