@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -60,7 +61,7 @@ def is_right(expect: Expect, messages: Sequence[Written]) -> bool:
         return bool(parse_json(last.content) == expect.json)
     if expect.equals is not None:
         return last.content == expect.equals
-    return all(word in last.content for word in expect.contains)
+    return all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", last.content) for word in expect.contains)
 
 
 def parse_json(text: str) -> Any:

@@ -247,7 +247,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # save before going
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # save before going
     sys.exit(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from gptoss_gguf.tokenizer import Tokenizer
 
@@ -14,3 +16,8 @@ def tokenizer() -> Tokenizer:
     if not path.is_file():
         pytest.skip(f"needs {path} (set GPTOSS_SHARED)")
     return load_tokenizer()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without --training the module that imports PyTorch is not even looked at."""
+    return True if collection_path.name == "test_training.py" and not config.getoption("--training") else None

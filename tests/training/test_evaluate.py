@@ -83,6 +83,7 @@ def test_right_and_wrong() -> None:
     form = [Written("final", None, '{"a":1}')]
     assert is_right(Expect(contains=("Paris",)), final)
     assert not is_right(Expect(contains=("Rome",)), final)
+    assert not is_right(Expect(contains=("I",)), final)
     assert is_right(Expect(equals="It is Paris."), final)
     assert not is_right(Expect(equals="Paris"), final)
     assert is_right(Expect(call=("f", {"a": 1})), call)

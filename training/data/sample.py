@@ -25,7 +25,7 @@ MAX_TOKENS: Final = 768  # most tokens of a conversation
 class Expect:
     """What a right answer is; exactly one field is given.
 
-    equals: the final answer. contains: words, each of which the final answer has.
+    equals: the final answer. contains: whole words, each of which the final answer has.
     call: function name and arguments. json: the value that the final answer is, as `schema` demands if there
     is one.
     """

@@ -83,7 +83,7 @@ def reversing(draw: Draw) -> Sample:
     reasoning = draw.reason(
         f"{backwards}." if kind != "letters" else f"{listed}. {backwards}.",
         f"In order: {listed}. Backwards: {backwards}.",
-        f"The user wants the opposite order. In order: {listed}. That are {len(parts)} parts. "
+        f"The user wants the opposite order. In order: {listed}. These are {len(parts)} parts. "
         f"I start with the last one, {turned[0]}. Backwards: {backwards}.",
     )
     prompt = [*draw.head(), user(template.replace("{t}", text))]
