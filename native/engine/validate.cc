@@ -58,8 +58,9 @@ void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {
   const int64_t n_room = n_ctx - (request.max_tokens == 0 ? 0 : 1);
   if (n_prompt > n_room)
     throw RequestError("the prompt has " + std::to_string(n_prompt) +
-                       " tokens, but the context holds " + std::to_string(n_ctx) +
-                       "; shorten the prompt or open the model with a larger n_ctx");
+                       " tokens, but the context of " + std::to_string(n_ctx) +
+                       " has to hold it and an answer; shorten the prompt, or open the model with "
+                       "a larger n_ctx where it has one");
   require_count("max_tokens", request.max_tokens, int64_t{-1});
   require(request.temperature >= 0 && std::isfinite(request.temperature), "temperature",
           request.temperature, "0 or more");

@@ -20,6 +20,7 @@ from gptoss_gguf.convert import convert_checkpoint
 from gptoss_gguf.convert.synthetic import TINY, write_synthetic_checkpoint
 from gptoss_gguf.errors import ModelFileError, RequestError
 
+from .test_cli import Terminal
 from .vocabulary import small_ranks
 
 PROMPT = "The quick brown fox"
@@ -173,15 +174,32 @@ def test_closing_a_stream_frees_its_pages(model: str) -> None:
         stream = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
         next(stream)
         assert llm.stats().n_running == 1
-        n_steps = llm.stats().n_steps
         stream.close()
+        n_steps = llm.stats().n_steps
         eventually(lambda: is_idle(llm))
+        assert llm.stats().n_steps <= n_steps + 1  # the one under way
         dropped = llm.stream(PROMPT, SamplingParams(ignore_eos=True))
         next(dropped)
         del dropped
         gc.collect()
+        n_steps = llm.stats().n_steps
         eventually(lambda: is_idle(llm))
-        assert llm.stats().n_steps < n_steps + llm.n_ctx
+        assert llm.stats().n_steps <= n_steps + 1
+
+
+def test_a_question_that_does_not_fit_does_not_end_the_chat(model: str) -> None:
+    command = [sys.executable, "-m", "gptoss_gguf", "run", "-m", model, "-c", "700", "-n", "3"]
+    terminal = Terminal(command)
+    terminal.wait_for("> ")
+    for _ in range(2):
+        terminal.type("a b c " * 300 + "\n")
+        terminal.wait_for(r"error: the prompt has \d+ tokens")
+        terminal.wait_for("> ")
+        terminal.type("hi\n")
+        terminal.wait_for(r"3 tokens")
+        terminal.wait_for("> ")
+    terminal.type("\x04")
+    assert terminal.exit_status() == 0
 
 
 def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ def run_model(
     is_chat = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
     if not is_chat and prompt in (None, "-"):
         prompt = sys.stdin.read()
-    if prompt is not None and not prompt.strip():
+    if prompt is not None and not (prompt if raw else prompt.strip()):
         raise RequestError("the prompt is empty")
     with LLM(model, device=device, n_ctx=n_ctx, n_threads=n_threads) as llm:
         conversation = _Conversation(llm, params, cast(ReasoningEffort, reasoning_effort), raw=raw)
@@ -57,6 +57,8 @@ def chat(answer: Callable[[str], None]) -> None:
             prompt = input("> ")
             if prompt.strip():
                 answer(prompt)
+        except RequestError as error:  # such as a conversation that the context no longer holds
+            print(f"error: {error}", file=sys.stderr)
         except KeyboardInterrupt:
             print()
         except EOFError:
@@ -81,13 +83,17 @@ class _Conversation:
         printer = AnswerPrinter()
         final: list[str] = []
         stats = _Stats()
+        is_asked = True
         try:
             for channel, text in self._pieces(stats.watch(self._llm.stream(ids, self._params))):
                 printer.write(channel, text)
                 if channel == "final":
                     final.append(text)
+        except RequestError:
+            is_asked = False  # it does not fit, say: the conversation goes on without it
+            raise
         finally:
-            if not self._raw:
+            if is_asked and not self._raw:
                 self._messages = [*asked, Message("assistant", channel="final", content="".join(final))]
             printer.end()
         stats.show()
