@@ -2,7 +2,7 @@
 
 import select
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -83,13 +83,21 @@ class LLM:
         jobs = [job for prompt in items for job in self._session.jobs(prompt, params)]
         return group_outputs(self._run_all(jobs), params.n, is_single)
 
-    def stream(self, prompt: Prompt, params: SamplingParams | None = None) -> Generator[Chunk]:
+    def stream(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None = None,
+        *,
+        on_prompt: Callable[[int, int], None] | None = None,
+    ) -> Generator[Chunk]:
         """Completes one prompt, chunk by chunk.
 
         The request is checked now and starts with the first chunk asked for. Closing the generator, dropping
         it, or an exception in the loop around it stops the work within one step.
+
+        on_prompt: called with (tokens of the prompt computed, tokens of the prompt) while it is computed.
         """
-        return self._stream(self._only_job(prompt, params or SamplingParams()))
+        return self._stream(self._only_job(prompt, params or SamplingParams()), on_prompt)
 
     def logits(self, token_ids: Iterable[int]) -> NDArray[np.float32]:
         """Logits of every position: float32 (n_tokens, n_vocab); row i predicts token i + 1."""
@@ -119,10 +127,14 @@ class LLM:
             raise RequestError(f"n={params.n} is not allowed: a stream has one completion; use generate")
         return self._session.jobs(prompt, params)[0]
 
-    def _stream(self, job: Job) -> Generator[Chunk]:
+    def _stream(self, job: Job, on_prompt: Callable[[int, int], None] | None) -> Generator[Chunk]:
+        n_done = 0
         with self._session.submit(job) as running:
             while not running.finished:
                 chunk = running.poll(_POLL_SECONDS)
+                if on_prompt is not None and running.n_prompt_done != n_done:
+                    n_done = running.n_prompt_done
+                    on_prompt(n_done, len(job.prompt))
                 if chunk is not None:
                     yield chunk
 

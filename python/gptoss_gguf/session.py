@@ -76,10 +76,13 @@ class Running(_InFlight):
     def __init__(self, completion: "_native.Completion", assembler: Assembler) -> None:
         super().__init__(completion)
         self._assembler = assembler
+        self.n_prompt_done = 0  # tokens of the prompt computed so far
 
     def poll(self, timeout: float) -> Chunk | None:
         """The next chunk, or None if none came within `timeout` seconds. Not to be called once finished."""
         native = self._completion.next_chunk(timeout)
+        if native is not None:
+            self.n_prompt_done = native.n_prompt
         chunk = None if native is None else self._assembler.feed(native)
         if native is not None and native.finish_reason is not None:
             self.finished = True
@@ -125,6 +128,8 @@ class Session:
 
     def jobs(self, prompt: Prompt, params: SamplingParams) -> list[Job]:
         """The n completions of a prompt. Text is encoded; raises RequestError for what is no prompt."""
+        if not isinstance(params, SamplingParams):
+            raise RequestError(f"params must be SamplingParams(...), not {type(params).__name__}")
         ids = (
             self.tokenizer.encode(prompt)
             if isinstance(prompt, str)
@@ -199,6 +204,8 @@ def token_list(ids: Iterable[Any], n_vocab: int) -> list[int]:
 
 def split_prompts(prompts: Any) -> tuple[list[Prompt], bool]:
     """The prompts as a list, and whether there was only one: a str or a sequence of token ids."""
+    if isinstance(prompts, bytes | bytearray):
+        raise RequestError("a prompt must be a str or a sequence of token ids, not bytes: decode it first")
     if isinstance(prompts, str):
         return [prompts], True
     try:

@@ -202,6 +202,60 @@ def test_a_question_that_does_not_fit_does_not_end_the_chat(model: str) -> None:
     assert terminal.exit_status() == 0
 
 
+def test_progress_of_a_long_prompt(model: str) -> None:
+    with LLM(model, n_batch=64) as llm:
+        seen: list[tuple[int, int]] = []
+        params = SamplingParams(max_tokens=2, ignore_eos=True)
+        chunks = list(llm.stream([7] * 300, params, on_prompt=lambda done, n: seen.append((done, n))))
+    assert sum(len(chunk.token_ids) for chunk in chunks) == 2
+    assert seen == sorted(set(seen))
+    assert seen[-1] == (300, 300)
+    assert all(done in (64, 128, 192, 256, 300) for done, _ in seen)  # what was merged may be missing
+
+
+def test_the_terminal_shows_how_far_a_long_prompt_is(model: str) -> None:
+    # Seconds of work in steps of 512 tokens.
+    code = (
+        "import sys; from gptoss_gguf.cli import run; from gptoss_gguf import SamplingParams;"
+        "run.run_model('a b c ' * 6000, model=sys.argv[1], params=SamplingParams(max_tokens=3),"
+        " reasoning_effort='low', raw=True, device='auto', n_ctx=0, n_threads=1)"
+    )
+    terminal = Terminal([sys.executable, "-c", code, model])
+    terminal.wait_for(r"reading the prompt: [\d,]+ of [\d,]+ tokens")
+    terminal.type("\x03")
+    assert terminal.exit_status() != 0
+
+
+@pytest.mark.parametrize("wrong", [{"max_tokens": 3}, 5])
+def test_wrong_types_are_request_errors(llm: LLM, wrong: Any) -> None:
+    with pytest.raises(RequestError, match="SamplingParams"):
+        llm.generate("a", wrong)
+    with pytest.raises(RequestError, match="bytes"):
+        llm.generate(b"abc")  # type: ignore[arg-type]
+
+
+def test_damaged_headers_are_refused_or_work(tmp_path: Path) -> None:
+    """Bytes of header, metadata and tensor table changed at random, through tokenizer, loader and engine."""
+    checkpoint, path = tmp_path / "tiny", tmp_path / "damaged.gguf"
+    write_synthetic_checkpoint(checkpoint, TINY)
+    convert_checkpoint(checkpoint, path)
+    sound = path.read_bytes()
+    n_header = sound.rindex(b"output_norm.weight") + 64
+    random = np.random.default_rng(8)
+    n_refused = 0
+    for _ in range(1000):
+        damaged = bytearray(sound)
+        for position in random.integers(0, n_header, size=random.integers(1, 4)):
+            damaged[position] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            with LLM(path, n_ctx=64, n_threads=1) as llm:
+                llm.generate([1, 2, 3], SamplingParams(max_tokens=1))
+        except (ModelFileError, RequestError):
+            n_refused += 1
+    assert 0 < n_refused < 1000
+
+
 def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script, *args], capture_output=True, text=True, timeout=60)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
-from gptoss_gguf.cli.terminal import AnswerPrinter
+from gptoss_gguf.cli.terminal import AnswerPrinter, PromptProgress
 from gptoss_gguf.errors import RequestError
 from gptoss_gguf.harmony import (
     ChannelSplitter,
@@ -83,9 +83,11 @@ class _Conversation:
         printer = AnswerPrinter()
         final: list[str] = []
         stats = _Stats()
+        progress = PromptProgress()
         is_asked = True
         try:
-            for channel, text in self._pieces(stats.watch(self._llm.stream(ids, self._params))):
+            chunks = self._llm.stream(ids, self._params, on_prompt=progress.update)
+            for channel, text in self._pieces(stats.watch(chunks)):
                 printer.write(channel, text)
                 if channel == "final":
                     final.append(text)
@@ -95,6 +97,7 @@ class _Conversation:
         finally:
             if is_asked and not self._raw:
                 self._messages = [*asked, Message("assistant", channel="final", content="".join(final))]
+            progress.clear()
             printer.end()
         stats.show()
 

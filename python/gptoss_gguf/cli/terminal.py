@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import TextIO
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -35,6 +36,32 @@ class AnswerPrinter:
         self._answer.end_line()
         if self._reasoning is not None:
             self._reasoning.end_line()
+
+
+class PromptProgress:
+    """A line on the terminal while a long prompt is computed; gone once the answer begins."""
+
+    _PATIENCE = 1.0  # seconds; a prompt that takes less is not worth a line
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._is_shown = False
+
+    def update(self, n_done: int, n_prompt: int) -> None:
+        """`n_done` of `n_prompt` tokens are computed."""
+        if n_done == n_prompt:
+            self.clear()
+        elif sys.stderr.isatty() and time.monotonic() - self._begin > self._PATIENCE:
+            sys.stderr.write(f"\r\x1b[Kreading the prompt: {n_done:,} of {n_prompt:,} tokens")
+            sys.stderr.flush()
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Removes the line."""
+        if self._is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._is_shown = False
 
 
 class _Sink:

@@ -15,7 +15,7 @@ def resolve_model(name: str | PathLike[str] | None, *, quiet: bool = False) -> P
     Raises ModelFileError or RequestError with what is wrong and what to do.
     """
     if name is None:
-        raise ModelFileError("no model given: pass a path or a name, for instance gpt-oss-20b")
+        raise ModelFileError("no model given: pass a path or a name, such as gpt-oss-20b (-m in gptoss run)")
     return _resolve(parse_name(name), reporter(quiet=quiet))
 
 
