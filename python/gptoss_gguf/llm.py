@@ -93,7 +93,8 @@ class LLM:
         """Completes one prompt, chunk by chunk.
 
         The request is checked now and starts with the first chunk asked for. Closing the generator, dropping
-        it, or an exception in the loop around it stops the work within one step.
+        it, or an exception in the loop around it stops the work within one step. Eight streams are computed
+        at once; a ninth begins when one of them ends.
 
         on_prompt: called with (tokens of the prompt computed, tokens of the prompt) while it is computed.
         """

@@ -118,6 +118,11 @@ class Session:
     """The engine and tokenizer of one GGUF file. Safe to use from several threads."""
 
     def __init__(self, path: Path, *, device: str, n_ctx: int, n_threads: int, n_batch: int) -> None:
+        if not isinstance(device, str):
+            raise RequestError(f"device must be a str, not {type(device).__name__}")
+        for name, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+                raise RequestError(f"{name}={value!r} is not allowed: it must be a whole number from 0")
         options = _native.EngineOptions(device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch)
         self.path = path
         self.tokenizer = Tokenizer.from_metadata(_native.ModelFile(str(path)).metadata, source=path.name)

@@ -226,6 +226,12 @@ def test_the_terminal_shows_how_far_a_long_prompt_is(model: str) -> None:
     assert terminal.exit_status() != 0
 
 
+@pytest.mark.parametrize("wrong", [{"n_ctx": "a"}, {"n_threads": -1}, {"n_batch": True}, {"device": None}])
+def test_wrong_options_are_request_errors(model: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match=next(iter(wrong))):
+        LLM(model, **wrong)
+
+
 @pytest.mark.parametrize("wrong", [{"max_tokens": 3}, 5])
 def test_wrong_types_are_request_errors(llm: LLM, wrong: Any) -> None:
     with pytest.raises(RequestError, match="SamplingParams"):
@@ -254,6 +260,24 @@ def test_damaged_headers_are_refused_or_work(tmp_path: Path) -> None:
         except (ModelFileError, RequestError):
             n_refused += 1
     assert 0 < n_refused < 1000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    checkpoint, out = tmp_path / "big", tmp_path / "out"
+    write_synthetic_checkpoint(checkpoint, replace(TINY, n_layers=60))
+    out.mkdir()
+    command = [sys.executable, "-m", "gptoss_gguf", "convert", str(checkpoint), str(out / "m.gguf")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    eventually(lambda: any(out.iterdir()))
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    assert list(out.iterdir()) == []
+
+
+def test_closed_standard_streams(model: str) -> None:
+    command = f"exec {sys.executable} -m gptoss_gguf run -m {model} --raw -n 2 x >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
 
 
 def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,14 @@
 """The command `gptoss`. Commands import what they need when they run: `gptoss --help` is immediate."""
 
 import os
+import signal
 import sys
+from types import FrameType
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """Ends by exception, so that what was begun is cleaned up: the half-written file of a conversion."""
+    sys.exit(128 + number)
 
 
 def main() -> int:
@@ -12,6 +19,11 @@ def main() -> int:
 
     # What the hub's client logs on the way, a retry for instance, is no message to the user.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGHUP, _leave)
+    # A program started with a closed stdout or stderr has None there.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     usage_error = typer.BadParameter.__bases__[0]  # typer exports no name for it
     try:
         status = app(prog_name="gptoss", standalone_mode=False)
