@@ -262,3 +262,10 @@ def test_token_in_another_notation(token: str, kind: int, message: str) -> None:
     tokens[-1], types[-1] = token, kind
     with pytest.raises(ModelFileError, match=message):
         Tokenizer(tokens, types)
+
+
+def test_pattern_is_the_published_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tiktoken_ext import openai_public
+
+    monkeypatch.setattr(openai_public, "load_tiktoken_bpe", lambda *_, **__: {})  # would download the ranks
+    assert openai_public.o200k_base()["pat_str"] == PATTERN
