@@ -1,13 +1,17 @@
-"""Fixtures of the tests that need no engine."""
+"""Fixtures: an LLM over the scripted engine, and a tiny random model for the real one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gptoss_gguf import session
+from gptoss_gguf.convert import convert_checkpoint
+from gptoss_gguf.convert.synthetic import TINY, write_synthetic_checkpoint
 from gptoss_gguf.llm import LLM
 
 from . import fake_native
+from .vocabulary import small_ranks
 
 OpenFake = Callable[..., LLM]
 
@@ -37,3 +41,23 @@ def fake_engine(llm: LLM) -> fake_native.Engine:
     engine = llm._session.engine
     assert isinstance(engine, fake_native.Engine)
     return engine
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    write_synthetic_checkpoint(folder, replace(TINY, vocab_size=None), vocab=list(small_ranks()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint: Path) -> str:
+    path = checkpoint.with_suffix(".gguf")
+    convert_checkpoint(checkpoint, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def llm(model: str) -> Iterator[LLM]:
+    with LLM(model, n_ctx=2048) as opened:
+        yield opened

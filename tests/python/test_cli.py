@@ -155,6 +155,7 @@ def test_ctrl_c_stops_the_answer_not_the_chat(model: str) -> None:
         terminal.wait_for("so on and so on")
         terminal.type("\x03")
         terminal.wait_for(r"> $", seconds=5)
+    time.sleep(0.3)  # readline misses a signal between printing the prompt and waiting for a key
     terminal.type("\x03")  # at the prompt it clears the line
     terminal.wait_for(r"> ")
     terminal.type("\x04")
