@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from multiprocessing import get_context
 from typing import Final
 
@@ -13,64 +14,167 @@ import numpy as np
 import numpy.typing as npt
 from gptoss_gguf.tokenizer import Tokenizer
 
-from .data import FAMILIES, MAX_TOKENS, Split, encode, make_sample
+from .data import FAMILIES, Split, encode, make_sample
 from .vocabulary import load_tokenizer
+
+Ids = npt.NDArray[np.int64]
 
 FAMILY_NAMES: Final = tuple(FAMILIES)
 _STRIDE: Final = 1 << 20  # a step never takes this many conversations
-_MULTIPLE: Final = 64  # widths are multiples of this, so that there are few different ones
+_MULTIPLE: Final = 32  # widths are multiples of this, so that there are few different ones
 _LEAST_FILLED: Final = 0.7  # of the width
+_LEAST_ROWS: Final = 3  # with one system message, to make a group of their own
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows of similar length that continue one prefix; they are padded for attention alone.
+
+    start, n_tokens: their place in the batch, one row after the other without padding.
+    order: int64 [rows * width], for each padded place the token it holds, counted from `start`; padding
+    repeats a token, at the end of a row, where nothing sees it.
+    inverse: int64 [n_tokens], each token's place in `order`.
+    """
+
+    start: int
+    n_tokens: int
+    rows: int
+    width: int
+    order: Ids
+    inverse: Ids
+
+
+@dataclass(frozen=True)
+class Group:
+    """Conversations that begin alike, with batch[start : start + n_prefix], and continue in segments."""
+
+    start: int
+    n_prefix: int
+    segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Conversations of similar length, padded at the end.
+    """What is computed at once: groups of conversations, one token after the other, common beginnings once.
 
-    ids: int64 [n, width]. mask: bool [n, width], the tokens to be learned. family: int64 [n], places in
-    FAMILY_NAMES.
+    ids, positions: int64 [tokens]. learned: int64 [n], places of the tokens to be learned, each from the
+    token before it. family: int64 [n], of which family each is: place in FAMILY_NAMES.
     """
 
-    ids: npt.NDArray[np.int64]
-    mask: npt.NDArray[np.bool_]
-    family: npt.NDArray[np.int64]
+    ids: Ids
+    positions: Ids
+    groups: tuple[Group, ...]
+    learned: Ids
+    family: Ids
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An encoded conversation: ids, what to learn of them, and the tokens of its system message."""
+
+    ids: list[int]
+    mask: list[bool]
+    family: int
+    head: tuple[int, ...]
 
 
 def make_batch(
-    tokenizer: Tokenizer, seed: int, step: int, tokens: int, micro_tokens: int, split: Split = "train"
+    tokenizer: Tokenizer, seed: int, step: int, conversations: int, micro_tokens: int, split: Split = "train"
 ) -> list[MicroBatch]:
-    """Conversations of at least `tokens` tokens, in micro batches of at most `micro_tokens` with padding.
-
-    micro_tokens is at least MAX_TOKENS.
-    """
-    rows: list[tuple[list[int], list[bool], int]] = []
-    total = 0
-    while total < tokens:
-        sample = make_sample(split, seed, step * _STRIDE + len(rows))
+    """Conversations in micro batches of at most `micro_tokens` tokens, or of a single conversation."""
+    end = tokenizer.specials["<|end|>"]
+    rows = []
+    for index in range(conversations):
+        sample = make_sample(split, seed, step * _STRIDE + index)
         ids, mask = encode(tokenizer, sample)
-        rows.append((ids, mask, FAMILY_NAMES.index(sample.family)))
-        total += len(ids)
-    rows.sort(key=lambda row: -len(row[0]))
+        rows.append(_Row(ids, mask, FAMILY_NAMES.index(sample.family), tuple(ids[: ids.index(end)])))
+    rows.sort(key=lambda row: (row.head, -len(row.ids)))  # neighbours begin alike and are of similar length
     batches = []
     while rows:
-        width = _width(len(rows[0][0]))
-        wide = sum(len(row[0]) > _LEAST_FILLED * width for row in rows)  # the others wait for a narrower one
-        count = max(1, min(wide, micro_tokens // width))
-        batches.append(_pad(rows[:count], width))
+        count, total = 1, len(rows[0].ids)
+        while count < len(rows) and total + len(rows[count].ids) <= micro_tokens:
+            total += len(rows[count].ids)
+            count += 1
+        batches.append(micro_batch(rows[:count]))
         rows = rows[count:]
     return batches
 
 
-def _width(length: int) -> int:
-    return min(-(-length // _MULTIPLE) * _MULTIPLE, MAX_TOKENS)
+def micro_batch(rows: list[_Row]) -> MicroBatch:
+    """The rows, those with the same system message next to each other."""
+    builder = _Builder()
+    alike = [list(group) for _, group in groupby(rows, key=lambda row: row.head)]
+    for group in [group for group in alike if len(group) >= _LEAST_ROWS]:
+        builder.add(group)
+    if others := [row for group in alike if len(group) < _LEAST_ROWS for row in group]:
+        builder.add(sorted(others, key=lambda row: -len(row.ids)))
+    return builder.build()
 
 
-def _pad(rows: list[tuple[list[int], list[bool], int]], width: int) -> MicroBatch:
-    ids = np.zeros((len(rows), width), np.int64)
-    mask = np.zeros((len(rows), width), np.bool_)
-    for place, (row, learned, _) in enumerate(rows):
-        ids[place, : len(row)] = row
-        mask[place, : len(row)] = learned
-    return MicroBatch(ids, mask, np.array([family for _, _, family in rows], np.int64))
+class _Builder:
+    """A micro batch that grows group by group."""
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._positions: list[int] = []
+        self._learned: list[int] = []
+        self._family: list[int] = []
+        self._groups: list[Group] = []
+
+    def add(self, rows: list[_Row]) -> None:
+        """Rows that begin alike, longest first."""
+        start = len(self._ids)
+        n_prefix = min(common_length([row.ids for row in rows]), *(row.mask.index(True) - 1 for row in rows))
+        self._ids += rows[0].ids[:n_prefix]
+        self._positions += range(n_prefix)
+        segments = []
+        while rows:
+            width = len(rows[0].ids) - n_prefix
+            wide = sum(len(row.ids) - n_prefix > _LEAST_FILLED * width for row in rows)
+            count = 1 << min(wide.bit_length() - 1, 3)  # few different shapes: each costs preparation
+            segments.append(self._segment(rows[:count], n_prefix))
+            rows = rows[count:]
+        self._groups.append(Group(start, n_prefix, tuple(segments)))
+
+    def _segment(self, rows: list[_Row], n_prefix: int) -> Segment:
+        start = len(self._ids)
+        lengths = [len(row.ids) - n_prefix for row in rows]
+        width = -(-lengths[0] // _MULTIPLE) * _MULTIPLE
+        order: list[int] = []
+        inverse: list[int] = []
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            first = len(self._ids)
+            order += [first - start + min(column, length - 1) for column in range(width)]
+            inverse += range(place * width, place * width + length)
+            self._ids += row.ids[n_prefix:]
+            self._positions += range(n_prefix, n_prefix + length)
+            learned = [first + column for column in range(length) if row.mask[n_prefix + column]]
+            self._learned += learned
+            self._family += [row.family] * len(learned)
+        n_tokens = len(self._ids) - start
+        return Segment(start, n_tokens, len(rows), width, np.array(order), np.array(inverse))
+
+    def build(self) -> MicroBatch:
+        arrays = (
+            np.array(values, np.int64) for values in (self._ids, self._positions, self._learned, self._family)
+        )
+        ids, positions, learned, family = arrays
+        return MicroBatch(ids, positions, tuple(self._groups), learned, family)
+
+
+def common_length(texts: list[list[int]]) -> int:
+    """How many tokens all of the texts begin with; 0 for a single one."""
+    if len(texts) == 1:
+        return 0
+    first, last = min(texts), max(texts)  # the others lie between them
+    return next(
+        (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first)
+    )
+
+
+def one_row(ids: list[int]) -> MicroBatch:
+    """A single text, of which all tokens but the first are to be learned."""
+    return micro_batch([_Row(ids, [False] + [True] * (len(ids) - 1), 0, ())])
 
 
 @cache
@@ -78,25 +182,25 @@ def _tokenizer() -> Tokenizer:
     return load_tokenizer()
 
 
-def _work(seed: int, step: int, tokens: int, micro_tokens: int) -> list[MicroBatch]:
-    return make_batch(_tokenizer(), seed, step, tokens, micro_tokens)
+def _work(seed: int, step: int, conversations: int, micro_tokens: int) -> list[MicroBatch]:
+    return make_batch(_tokenizer(), seed, step, conversations, micro_tokens)
 
 
 def stream(
-    seed: int, first_step: int, tokens: int, micro_tokens: int, workers: int
+    seed: int, first_step: int, conversations: int, micro_tokens: int, workers: int
 ) -> Iterator[list[MicroBatch]]:
     """The batches of first_step and all later steps, made ahead by `workers` processes (0: here)."""
     step = first_step
     if workers == 0:
         while True:
-            yield _work(seed, step, tokens, micro_tokens)
+            yield _work(seed, step, conversations, micro_tokens)
             step += 1
     pending: list[Future[list[MicroBatch]]] = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
             while True:
                 while len(pending) < 3 * workers:
-                    pending.append(pool.submit(_work, seed, step, tokens, micro_tokens))
+                    pending.append(pool.submit(_work, seed, step, conversations, micro_tokens))
                     step += 1
                 yield pending.pop(0).result()
         finally:

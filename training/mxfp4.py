@@ -1,4 +1,4 @@
-"""MXFP4 rounding in PyTorch, equal to the converter's, as a straight-through estimator."""
+"""MXFP4 rounding in PyTorch, equal to the converter's."""
 
 from __future__ import annotations
 
@@ -29,17 +29,6 @@ def round_to_mxfp4(weights: Tensor) -> Tensor:
     use_high = 4 * error_high < error_low  # each error is in units of its own scale, squared
     value = torch.where(use_high, rounded_high * _power_of_two(high), rounded_low * _power_of_two(low))
     return torch.where(blocks < 0, -value, value).reshape(weights.shape)
-
-
-def through_mxfp4(weights: Tensor) -> Tensor:
-    """Forward: the rounded weights. Backward: as if there were no rounding."""
-    return weights + (round_to_mxfp4(weights.detach()) - weights.detach())
-
-
-def through_bf16(weights: Tensor) -> Tensor:
-    """The same for weights that the checkpoint stores as bfloat16."""
-    detached = weights.detach()
-    return weights + (detached.bfloat16().float() - detached)
 
 
 def _power_of_two(scale: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Roughly U V^T of each matrix U S V^T in [..., rows, cols]: a quintic Newton-Schulz iteration."""
-    x = matrix.bfloat16() if matrix.is_cuda else matrix  # bfloat16 is precise enough
+    x = matrix.bfloat16()  # precise enough for a direction
     is_tall = x.shape[-2] > x.shape[-1]
     x = x.mT if is_tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)

@@ -19,17 +19,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "65536")  # shapes differ from batch to batch
+
 import torch
 from torch import Tensor
 
 from .batches import FAMILY_NAMES, MicroBatch, stream
 from .checkpoint import export, load_state, save_state
-from .model import GptOss, ModelShape
+from .model import Batch, GptOss, ModelShape, computing_copy, pull_gradients, refresh
 from .optimizer import make_optimizers, set_rate
 from .vocabulary import read_ranks
 
 WARMUP: Final = 0.02  # of the whole training
-COOLED: Final = 0.01  # the rate at its end, in units of the peak
+COOLING: Final = 0.45  # of the whole training
+COOLED: Final = 0.01  # the least rate, in units of the peak
 BALANCE_WEIGHT: Final = 0.01
 CLIP_NORM: Final = 1.0
 SAVE_SECONDS: Final = 120.0
@@ -37,10 +40,10 @@ SAVE_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. tokens: of a step. micro_tokens: computed at once. minutes or steps: of all runs."""
+    """How to train. conversations: of a step; micro_tokens: computed at once; minutes, steps: of all runs."""
 
     seed: int
-    tokens: int
+    conversations: int
     micro_tokens: int
     minutes: float | None
     steps: int | None
@@ -54,6 +57,7 @@ class Trainer:
         self.plan = plan
         self.device = device
         self.model = GptOss(shape).to(device)
+        self.computing = computing_copy(self.model, torch.bfloat16)
         self.optimizers = make_optimizers(self.model)
         self.step = 0
         self.seconds = 0.0  # trained so far, over all runs
@@ -78,10 +82,11 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continues where the state was saved. Raises ValueError if the data would not be the same."""
-        for key in ("seed", "tokens"):
+        for key in ("seed", "conversations"):
             if state["plan"][key] != getattr(self.plan, key):
                 raise ValueError(f"--{key} was {state['plan'][key]} when this training began; use the same")
         self.model.load_state_dict(state["model"])
+        refresh(self.computing, self.model)
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
@@ -91,38 +96,32 @@ class Trainer:
         began = time.perf_counter()
         set_rate(self.optimizers, rate(self.progress))
         sums = torch.zeros(2, len(FAMILY_NAMES), device=self.device)
-        n_learned = sum(int(micro.mask[:, 1:].sum()) for micro in batch)
+        n_learned = sum(len(micro.learned) for micro in batch)
         for micro in batch:
             self._accumulate(micro, n_learned, len(batch), sums)
+        pull_gradients(self.computing, self.model)
         torch.nn.utils.clip_grad_norm_(self.optimizers[1].param_groups[0]["params"], CLIP_NORM)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        refresh(self.computing, self.model)
         totals = sums.cpu()  # waits for the device
         self.step += 1
         self.seconds += time.perf_counter() - began
         return totals[0], totals[1]
 
     def _accumulate(self, micro: MicroBatch, n_learned: int, n_micro: int, sums: Tensor) -> None:
-        ids, mask, family = (
-            torch.from_numpy(array).to(self.device, non_blocking=True)
-            for array in (micro.ids, micro.mask, micro.family)
-        )
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            losses = self.model.losses(ids, mask)
-        loss = losses.sum() / n_learned + BALANCE_WEIGHT * self.model.balance() / n_micro
+        losses = self.computing.losses(Batch.of(micro, self.device))
+        loss = losses.sum() / n_learned + BALANCE_WEIGHT * self.computing.balance() / n_micro
         loss.backward()  # type: ignore[no-untyped-call]
-        owner = family[:, None].expand(-1, mask.shape[1] - 1)[mask[:, 1:]]
-        sums[0].index_add_(0, owner, losses.detach())
-        sums[1].index_add_(0, owner, torch.ones_like(losses))
+        family = torch.from_numpy(micro.family).to(self.device)
+        sums[0].index_add_(0, family, losses.detach())
+        sums[1].index_add_(0, family, torch.ones_like(losses))
 
 
 def rate(progress: float) -> float:
-    """Learning rate in units of its peak: a short rise, then a cosine."""
-    if progress < WARMUP:
-        return max(progress / WARMUP, 0.01)
-    along = min((progress - WARMUP) / (1 - WARMUP), 1.0)
-    return COOLED + (1 - COOLED) * (1 + math.cos(math.pi * along)) / 2
+    """Learning rate in units of its peak: a short rise, a plateau, and a straight way down."""
+    return max(min(progress / WARMUP, (1 - progress) / COOLING, 1.0), COOLED)
 
 
 class Log:
@@ -152,7 +151,7 @@ class Log:
             "seconds": round(trainer.seconds, 1),
             "loss": round(float(total[0] / total[1]), 4),
             "rate": round(rate(trainer.progress), 4),
-            "balance": round(float(trainer.model.balance().detach()), 3),
+            "balance": round(float(trainer.computing.balance().detach()), 3),
             "tokens_per_second": round(speed),
             "families": families,
         }
@@ -174,13 +173,13 @@ def run(trainer: Trainer, out: Path, workers: int, log_every: int, run_minutes: 
     out.mkdir(parents=True, exist_ok=True)
     stop = math.inf if run_minutes is None else time.monotonic() + 60 * run_minutes
     saved = time.monotonic()
-    batches = stream(plan.seed, trainer.step, plan.tokens, plan.micro_tokens, workers)
+    batches = stream(plan.seed, trainer.step, plan.conversations, plan.micro_tokens, workers)
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         log = Log(file, log_every)
         try:
             while trainer.progress < 1 and time.monotonic() < stop:
                 batch = next(batches)
-                tokens = sum(micro.ids.size for micro in batch)
+                tokens = sum(len(micro.ids) for micro in batch)
                 log.add(trainer, *trainer.train_step(batch), tokens)
                 if time.monotonic() - saved > SAVE_SECONDS:
                     save_state(out, trainer.state())
@@ -205,8 +204,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run-minutes", type=float, help="end this run earlier; continue with --resume")
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tokens", type=int, help="tokens of a step (default: 4096, on a GPU 65536)")
-    parser.add_argument("--micro-tokens", type=int, help="computed at once (default: 4096, on a GPU 32768)")
+    parser.add_argument("--conversations", type=int, help="of a step (default: 96, on a GPU 384)")
+    parser.add_argument("--micro-tokens", type=int, help="computed at once (default: 16384, on a GPU 65536)")
     parser.add_argument(
         "--workers", type=int, help="processes that make data (default: by the number of cores)"
     )
@@ -223,8 +222,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     minutes = 10.0 if args.minutes is None and args.steps is None else args.minutes
     plan = Plan(
         seed=args.seed,
-        tokens=args.tokens or (65536 if on_gpu else 4096),
-        micro_tokens=args.micro_tokens or (32768 if on_gpu else 4096),
+        conversations=args.conversations or (384 if on_gpu else 96),
+        micro_tokens=args.micro_tokens or (65536 if on_gpu else 16384),
         minutes=minutes,
         steps=args.steps,
     )

@@ -15,7 +15,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 NATIVE: Final = ROOT / "native"
 CPP_SUFFIXES: Final = frozenset({".cc", ".h", ".cu", ".cuh"})
-CODE_FOLDERS: Final = ("native", "python", "convert", "bench", "scripts", "tests")
+CODE_FOLDERS: Final = ("native", "python", "convert", "bench", "training", "scripts", "tests")
 
 _CPP_TOKEN = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from gptoss_gguf.tokenizer import Tokenizer
 
-from training.batches import FAMILY_NAMES, make_batch
+from training.batches import FAMILY_NAMES, MicroBatch, make_batch
 from training.data import FAMILIES, MAX_TOKENS, Sample, Split, encode, make_sample, prompt_ids
 from training.data.draw import N_HELDOUT, Draw, is_heldout
 from training.harmony_check import read_answer
@@ -129,25 +129,47 @@ def test_more_effort_means_more_reasoning(family: str) -> None:
     assert set(lengths[None]) == {0}
 
 
+def conversations_of(batch: MicroBatch) -> list[tuple[list[int], list[int], list[str]]]:
+    """(ids, learned ids, their families) of every conversation: what a row sees, put together again."""
+    is_learned = np.isin(np.arange(len(batch.ids)), batch.learned)
+    family_at = dict(zip(batch.learned.tolist(), batch.family.tolist(), strict=True))
+    found = []
+    for group in batch.groups:
+        prefix = range(group.start, group.start + group.n_prefix)
+        assert not is_learned[prefix].any()
+        for segment in group.segments:
+            places = (segment.start + segment.order).reshape(segment.rows, segment.width)
+            assert sorted(segment.order[segment.inverse].tolist()) == list(range(segment.n_tokens))
+            for row in places:
+                own = list(dict.fromkeys(row.tolist()))  # padding repeats
+                text = [*prefix, *own]
+                assert batch.positions[text].tolist() == list(range(len(text)))
+                assert not is_learned[own[0]]
+                learned = [place for place in own if is_learned[place]]
+                families = [FAMILY_NAMES[family_at[place]] for place in learned]
+                found.append((batch.ids[text].tolist(), batch.ids[learned].tolist(), families))
+    return found
+
+
 def test_batches_are_the_conversations(tokenizer: Tokenizer) -> None:
-    batch = make_batch(tokenizer, seed=2, step=7, tokens=6000, micro_tokens=2048)
-    again = make_batch(tokenizer, seed=2, step=7, tokens=6000, micro_tokens=2048)
-    rows = []
+    batch = make_batch(tokenizer, seed=2, step=7, conversations=60, micro_tokens=4096)
+    again = make_batch(tokenizer, seed=2, step=7, conversations=60, micro_tokens=4096)
+    assert len(batch) > 1
+    assert any(len(group.segments) > 1 for micro in batch for group in micro.groups)
+    found = []
     for micro, same in zip(batch, again, strict=True):
         np.testing.assert_array_equal(micro.ids, same.ids)
-        assert micro.ids.shape == micro.mask.shape
-        assert micro.ids.size <= 2048
-        rows += [
-            (ids[mask].tolist(), FAMILY_NAMES[f])
-            for ids, mask, f in zip(micro.ids, micro.mask, micro.family, strict=True)
-        ]
+        assert len(micro.ids) <= 4096
+        found += conversations_of(micro)
     expected = []
-    for index in range(len(rows)):
+    for index in range(60):
         sample = make_sample("train", 2, 7 * (1 << 20) + index)
         ids, mask = encode(tokenizer, sample)
-        expected.append(([token for token, learned in zip(ids, mask, strict=True) if learned], sample.family))
-    assert sorted(rows) == sorted(expected)
-    other = make_batch(tokenizer, seed=2, step=8, tokens=6000, micro_tokens=2048)
+        learned = [token for token, learn in zip(ids, mask, strict=True) if learn]
+        expected.append((ids, learned, [sample.family] * len(learned)))
+    assert sorted(found) == sorted(expected)
+    assert sum(len(micro.ids) for micro in batch) < 0.8 * sum(len(ids) for ids, _, _ in expected)
+    other = make_batch(tokenizer, seed=2, step=8, conversations=60, micro_tokens=4096)
     assert other[0].ids.tolist() != batch[0].ids.tolist()
 
 

@@ -16,12 +16,20 @@ from gptoss_gguf.tokenizer import Tokenizer
 pytestmark = pytest.mark.training
 torch = pytest.importorskip("torch")
 
-from training.batches import stream  # noqa: E402
+from training.batches import make_batch, one_row, stream  # noqa: E402
 from training.checkpoint import export, pack  # noqa: E402
 from training.data import FAMILIES, encode, make_sample  # noqa: E402
 from training.evaluate import main as evaluate  # noqa: E402
-from training.model import GptOss, ModelShape, dense_experts, grouped_experts  # noqa: E402
-from training.mxfp4 import round_to_mxfp4, through_mxfp4  # noqa: E402
+from training.model import (  # noqa: E402
+    Batch,
+    GptOss,
+    ModelShape,
+    computing_copy,
+    dense_experts,
+    grouped_experts,
+    pull_gradients,
+)
+from training.mxfp4 import round_to_mxfp4  # noqa: E402
 from training.optimizer import orthogonalize  # noqa: E402
 from training.train import Plan, Trainer  # noqa: E402
 from training.train import main as train  # noqa: E402
@@ -60,10 +68,21 @@ def test_packed_experts_are_the_rounded_ones() -> None:
     np.testing.assert_array_equal(values.reshape(3, 8, 64), round_to_mxfp4(weights).numpy())
 
 
-def test_gradients_pass_straight_through() -> None:
-    weights = torch.randn(4, 32, requires_grad=True)
-    (through_mxfp4(weights) * 3).sum().backward()  # type: ignore[no-untyped-call]
-    assert torch.equal(weights.grad, torch.full((4, 32), 3.0))
+def test_what_is_computed_is_what_is_stored_and_gradients_pass_straight_through() -> None:
+    torch.manual_seed(3)
+    model = GptOss(SHAPE)
+    computing = computing_copy(model, torch.bfloat16)
+    stored = dict(computing.named_parameters())
+    for name, parameter in model.named_parameters():
+        is_mxfp4 = name.endswith(("gate_up_proj", "down_proj"))
+        rounded = round_to_mxfp4(parameter.detach()) if is_mxfp4 else parameter.detach().bfloat16()
+        assert torch.equal(stored[name].detach().float(), rounded.float()), name
+    computing.losses(Batch.of(one_row([5, 6, 7, 8] * 20))).mean().backward()
+    gradients = [parameter.grad.float() for parameter in computing.parameters()]
+    pull_gradients(computing, model)
+    for ours, theirs in zip(model.parameters(), gradients, strict=True):
+        assert torch.equal(ours.grad, theirs)
+    assert all(parameter.grad is None for parameter in computing.parameters())
 
 
 def test_both_ways_to_compute_experts_agree() -> None:
@@ -71,9 +90,7 @@ def test_both_ways_to_compute_experts_agree() -> None:
     x = torch.randn(50, 32, requires_grad=True)
     top = torch.randn(50, 6).topk(4)
     weights = top.values.softmax(-1)
-    parts = [
-        torch.randn(shape) for shape in ((6, 64, 32), (6, 64), (6, 64, 32), (6, 64), (6, 32, 64), (6, 32))
-    ]
+    parts = [torch.randn(shape) for shape in ((6, 128, 32), (6, 128), (6, 32, 64), (6, 32))]
     results = []
     for experts in (dense_experts, grouped_experts):
         x.grad = None
@@ -102,7 +119,13 @@ def checkpoint(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
                 parameter.add_(torch.randn_like(parameter) * 0.5)
     folder = tmp_path_factory.mktemp("checkpoint") / "model"
     export(model, read_ranks(), folder)
-    return model, folder
+    return computing_copy(model, torch.float32), folder
+
+
+def logits(model: GptOss, ids: list[int]) -> np.ndarray[Any, Any]:
+    with torch.no_grad():
+        result: np.ndarray[Any, Any] = model(Batch.of(one_row(ids))).numpy()
+    return result
 
 
 def ids_of(tokenizer: Tokenizer) -> list[int]:
@@ -126,9 +149,9 @@ def test_model_is_that_of_transformers(checkpoint: tuple[GptOss, Path], tokenize
         experts_implementation="eager",
         quantization_config=transformers.Mxfp4Config(dequantize=True),
     )
-    ids = torch.tensor([ids_of(tokenizer)])
+    ids = ids_of(tokenizer)
     with torch.no_grad():
-        assert relative(model(ids)[0].numpy(), theirs(ids).logits[0].numpy()) < 1e-4
+        assert relative(logits(model, ids), theirs(torch.tensor([ids])).logits[0].numpy()) < 1e-4
 
 
 def test_model_is_that_of_our_engine(
@@ -137,32 +160,45 @@ def test_model_is_that_of_our_engine(
     model, folder = checkpoint
     convert_checkpoint(folder, tmp_path / "model.gguf", dense="bf16")
     ids = ids_of(tokenizer)
-    with torch.no_grad():
-        expected = model(torch.tensor([ids]))[0].numpy()
     with LLM(tmp_path / "model.gguf", device="reference") as llm:
         assert llm.tokenizer.specials == tokenizer.specials
         assert llm.tokenizer.encode("The capital of France") == tokenizer.encode("The capital of France")
-        assert relative(llm.logits(ids), expected) < 1e-4
+        assert relative(llm.logits(ids), logits(model, ids)) < 1e-4
 
 
-def test_padding_changes_nothing(checkpoint: tuple[GptOss, Path], tokenizer: Tokenizer) -> None:
+def test_a_common_prefix_and_padding_change_nothing(
+    checkpoint: tuple[GptOss, Path], tokenizer: Tokenizer
+) -> None:
+    """Losses and gradients of a batch are those of its conversations, one by one."""
     model, _ = checkpoint
-    ids = torch.tensor([ids_of(tokenizer)[:100]])
-    padded = torch.nn.functional.pad(ids, (0, 60))
-    with torch.no_grad():
-        torch.testing.assert_close(model(padded)[:, :100], model(ids), rtol=1e-4, atol=1e-4)
+    (batch,) = make_batch(tokenizer, seed=5, step=0, conversations=12, micro_tokens=10000)
+    assert any(group.n_prefix and segment.rows > 1 for group in batch.groups for segment in group.segments)
+    together = model.losses(Batch.of(batch))
+    together.sum().backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    model.zero_grad(set_to_none=True)
+    alone = []
+    for index in range(12):
+        ids, mask = encode(tokenizer, make_sample("train", 5, index))
+        losses = model.losses(Batch.of(one_row(ids)))[torch.tensor(mask[1:])]
+        losses.sum().backward()
+        alone.append(losses)
+    torch.testing.assert_close(together.sort().values, torch.cat(alone).sort().values, rtol=1e-4, atol=1e-4)
+    for ours, theirs in zip(gradients, model.parameters(), strict=True):
+        assert float((ours - theirs.grad).norm()) <= 1e-3 * float(theirs.grad.norm())
+    model.zero_grad(set_to_none=True)
 
 
 def run_steps(trainer: Trainer, count: int) -> list[float]:
     batches = stream(
-        trainer.plan.seed, trainer.step, trainer.plan.tokens, trainer.plan.micro_tokens, workers=0
+        trainer.plan.seed, trainer.step, trainer.plan.conversations, trainer.plan.micro_tokens, workers=0
     )
     sums = [trainer.train_step(next(batches)) for _ in range(count)]
     return [float(loss.sum() / learned.sum()) for loss, learned in sums]
 
 
 def test_a_resumed_run_is_the_same_run() -> None:
-    plan = Plan(seed=4, tokens=1500, micro_tokens=1024, minutes=None, steps=12)
+    plan = Plan(seed=4, conversations=8, micro_tokens=1024, minutes=None, steps=12)
     whole = Trainer(plan, SHAPE, torch.device("cpu"))
     losses = run_steps(whole, 8)
     first = Trainer(plan, SHAPE, torch.device("cpu"))
@@ -183,8 +219,8 @@ def test_train_convert_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[st
         str(tmp_path / "run"),
         "--device",
         "cpu",
-        "--tokens",
-        "1500",
+        "--conversations",
+        "8",
         "--micro-tokens",
         "1024",
     ]
