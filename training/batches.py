@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +52,10 @@ class Group:
     n_prefix: int
     segments: tuple[Segment, ...]
 
+    def sizes(self) -> tuple[int, ...]:
+        """Tokens of the common beginning and of each segment, in the order in which they stand."""
+        return self.n_prefix, *(segment.n_tokens for segment in self.segments)
+
 
 @dataclass(frozen=True)
 class MicroBatch:
@@ -79,9 +83,15 @@ class _Row:
 
 
 def make_batch(
-    tokenizer: Tokenizer, seed: int, step: int, conversations: int, micro_tokens: int, split: Split = "train"
+    tokenizer: Tokenizer,
+    seed: int,
+    step: int,
+    conversations: int,
+    micro_tokens: int,
+    ranks: int = 1,
+    split: Split = "train",
 ) -> list[MicroBatch]:
-    """Conversations in micro batches of at most `micro_tokens` tokens, or of a single conversation."""
+    """Conversations in micro batches of about `micro_tokens` tokens, as many for each of the ranks."""
     end = tokenizer.specials["<|end|>"]
     rows = []
     for index in range(conversations):
@@ -89,15 +99,15 @@ def make_batch(
         ids, mask = encode(tokenizer, sample)
         rows.append(_Row(ids, mask, FAMILY_NAMES.index(sample.family), tuple(ids[: ids.index(end)])))
     rows.sort(key=lambda row: (row.head, -len(row.ids)))  # neighbours begin alike and are of similar length
-    batches = []
-    while rows:
-        count, total = 1, len(rows[0].ids)
-        while count < len(rows) and total + len(rows[count].ids) <= micro_tokens:
-            total += len(rows[count].ids)
-            count += 1
-        batches.append(micro_batch(rows[:count]))
-        rows = rows[count:]
-    return batches
+    total = sum(len(row.ids) for row in rows)
+    count = -(-total // micro_tokens)
+    count = -(-count // ranks) * ranks
+    parts: list[list[_Row]] = [[] for _ in range(count)]
+    before = 0
+    for row in rows:
+        parts[before * count // total].append(row)
+        before += len(row.ids)
+    return [micro_batch(part) for part in parts if part]
 
 
 def micro_batch(rows: list[_Row]) -> MicroBatch:
@@ -182,25 +192,25 @@ def _tokenizer() -> Tokenizer:
     return load_tokenizer()
 
 
-def _work(seed: int, step: int, conversations: int, micro_tokens: int) -> list[MicroBatch]:
-    return make_batch(_tokenizer(), seed, step, conversations, micro_tokens)
+def _work(seed: int, step: int, conversations: int, micro_tokens: int, ranks: int) -> list[MicroBatch]:
+    return make_batch(_tokenizer(), seed, step, conversations, micro_tokens, ranks)
 
 
 def stream(
-    seed: int, first_step: int, conversations: int, micro_tokens: int, workers: int
-) -> Iterator[list[MicroBatch]]:
+    seed: int, first_step: int, conversations: int, micro_tokens: int, workers: int, ranks: int = 1
+) -> Generator[list[MicroBatch]]:
     """The batches of first_step and all later steps, made ahead by `workers` processes (0: here)."""
     step = first_step
     if workers == 0:
         while True:
-            yield _work(seed, step, conversations, micro_tokens)
+            yield _work(seed, step, conversations, micro_tokens, ranks)
             step += 1
     pending: list[Future[list[MicroBatch]]] = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
             while True:
                 while len(pending) < 3 * workers:
-                    pending.append(pool.submit(_work, seed, step, conversations, micro_tokens))
+                    pending.append(pool.submit(_work, seed, step, conversations, micro_tokens, ranks))
                     step += 1
                 yield pending.pop(0).result()
         finally:

@@ -29,6 +29,10 @@ PAD = 128  # tokens of an expert are a multiple of this on a CPU
 ALPHA, LIMIT = 1.702, 7.0  # of the clamped SwiGLU
 
 
+# Compiled, an elementwise function is one pass over memory, and so is its gradient.
+fused = torch.compile(dynamic=True)
+
+
 @dataclass(frozen=True)
 class ModelShape:
     """Sizes of the model; hidden and ff are multiples of 32, heads is 8 x kv_heads."""
@@ -80,7 +84,12 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.weight.shape, self.weight, EPS)
+        return rms_norm(x, self.weight)
+
+
+@fused
+def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    return F.rms_norm(x, weight.shape, weight, EPS)
 
 
 @cache
@@ -129,30 +138,32 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
         """x: [tokens, hidden], and so the result."""
         x = x.to(self.q_proj.weight.dtype)
-        q = rotate(heads(self.q_proj(x)), *batch.rope) / math.sqrt(HEAD_DIM)
-        k = rotate(heads(self.k_proj(x)), *batch.rope)
+        q = rotate(heads(self.q_proj(x)), *batch.rope, 1 / math.sqrt(HEAD_DIM))
+        k = rotate(heads(self.k_proj(x)), *batch.rope, 1.0)
         v = heads(self.v_proj(x))
+        # One cut for all parts: the gradient of many slices would be many sums over all tokens.
+        sizes = [size for group in batch.groups for size in group.sizes()]
+        parts = zip(*(torch.split(x, sizes) for x in (q, k, v)), strict=True)
         out: Tensor = self.o_proj(
-            torch.cat([part for group in batch.groups for part in self._group(group, q, k, v)])
+            torch.cat([part for group in batch.groups for part in self._group(group, parts)])
         )
         return out
 
-    def _group(self, group: Group, q: Tensor, k: Tensor, v: Tensor) -> Iterator[Tensor]:
-        """[tokens, heads * 64] for the group's tokens, in their order; q, k and v are those of all tokens."""
-        prefix = slice(group.start, group.start + group.n_prefix)
+    def _group(self, group: Group, parts: Iterator[tuple[Tensor, ...]]) -> Iterator[Tensor]:
+        """[tokens, heads * 64] for the group's tokens, in their order; parts: q, k, v of each size."""
+        prefix_q, *prefix = next(parts)
         if group.n_prefix:
-            yield self._attend(q[None, prefix], k[None, prefix], v[None, prefix])[0]
+            yield self._attend(prefix_q[None], *(x[None] for x in prefix))[0]
         for segment in group.segments:
-            mine = slice(segment.start, segment.start + segment.n_tokens)
             shape = (segment.rows, segment.width)
-            indices = [torch.from_numpy(index).to(q.device) for index in (segment.order, segment.inverse)]
-            queries, keys, values = (
-                spread(x[mine], *indices).view(*shape, -1, HEAD_DIM) for x in (q, k, v)
-            )
+            indices = [
+                torch.from_numpy(index).to(prefix_q.device) for index in (segment.order, segment.inverse)
+            ]
+            queries, *own = (spread(x, *indices).view(*shape, -1, HEAD_DIM) for x in next(parts))
             # [rows, prefix + width, heads, 64]: each row behind the prefix.
             keys, values = (
-                torch.cat([x[prefix].expand(segment.rows, -1, -1, -1), own], dim=1)
-                for x, own in ((k, keys), (v, values))
+                torch.cat([x.expand(segment.rows, -1, -1, -1), row], dim=1)
+                for x, row in zip(prefix, own, strict=True)
             )
             yield collect(self._attend(queries, keys, values).flatten(0, 1), *indices)
 
@@ -180,9 +191,10 @@ def heads(x: Tensor) -> Tensor:
     return x.view(len(x), -1, HEAD_DIM)
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x: [tokens, heads, 64], turned by the angles of its positions, in float32."""
-    first, second = x.float().chunk(2, dim=-1)
+@fused
+def rotate(x: Tensor, cos: Tensor, sin: Tensor, scale: float) -> Tensor:
+    """x: [tokens, heads, 64], turned by the angles of its positions and scaled, in float32."""
+    first, second = (scale * x.float()).chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
 
 
@@ -237,7 +249,13 @@ def grouped_experts(
         hidden = swiglu(F.linear(mine, gate_up[e], bias[e]))
         outputs.append(F.linear(hidden, down[e], down_bias[e]))
     back = collect(torch.cat(outputs), order, inverse)
-    return (back.view(len(x), -1, x.shape[1]) * weights[:, :, None]).sum(1)
+    return combine(back.view(len(x), -1, x.shape[1]), weights)
+
+
+@fused
+def combine(outputs: Tensor, weights: Tensor) -> Tensor:
+    """outputs: [tokens, 4, hidden], of a token's experts; weights: [tokens, 4] -> [tokens, hidden]."""
+    return (outputs * weights[:, :, None]).sum(1)
 
 
 def spread(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
@@ -280,6 +298,7 @@ class Collect(torch.autograd.Function):
         return zeros.index_copy_(0, inverse, grads[0]), None, None
 
 
+@fused
 def swiglu(gate_up: Tensor) -> Tensor:
     """[..., gates and ups] -> [..., ff], clamped; gate * sigmoid(1.702 * gate) is one pass with silu."""
     gate, up = gate_up.chunk(2, dim=-1)
@@ -390,7 +409,10 @@ def computing_copy(model: GptOss, dtype: torch.dtype) -> GptOss:
 def refresh(computing: GptOss, model: GptOss) -> None:
     """Gives `computing` the parameters of the model, rounded as the checkpoint stores them."""
     for (name, theirs), ours in zip(computing.named_parameters(), model.parameters(), strict=True):
-        theirs.copy_(round_to_mxfp4(ours) if is_expert_matrix(name) else ours.bfloat16())
+        theirs.copy_(rounded(ours) if is_expert_matrix(name) else ours.bfloat16())
+
+
+rounded = fused(round_to_mxfp4)
 
 
 def is_expert_matrix(name: str) -> bool:

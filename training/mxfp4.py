@@ -39,7 +39,7 @@ def _power_of_two(scale: Tensor) -> Tensor:
 def _round(magnitude: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Nearest magnitudes in units of the scale, [n, 32], and the squared error of each block, [n, 1]."""
     scaled = magnitude * _power_of_two(254 - scale)
-    midpoints = torch.tensor(_MIDPOINTS, device=scaled.device)
-    codes = torch.bucketize(scaled, midpoints)  # a value on a midpoint takes the smaller magnitude
-    rounded = torch.tensor(_MAGNITUDES, device=scaled.device)[codes]
+    rounded = torch.zeros_like(scaled)
+    for midpoint, low, high in zip(_MIDPOINTS, _MAGNITUDES, _MAGNITUDES[1:], strict=False):
+        rounded = rounded + torch.where(scaled > midpoint, high - low, 0.0)  # on a midpoint: the smaller
     return rounded, (scaled - rounded).square().sum(dim=1, keepdim=True)

@@ -3,6 +3,8 @@
     python -m training.train --out DIR [--minutes M | --steps N] [--device auto|cpu|cuda] [--resume]
 
 DIR/state.pt is the state of the run, DIR/model the Hugging Face style checkpoint, DIR/log.jsonl the losses.
+With `torchrun --nproc-per-node N -m training.train ...`, N processes share each step: on a CPU, one for each
+core, with OMP_NUM_THREADS=1, is fastest.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any, Final, TextIO
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "65536")  # shapes differ from batch to batch
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .batches import FAMILY_NAMES, MicroBatch, stream
@@ -61,6 +64,8 @@ class Trainer:
         self.optimizers = make_optimizers(self.model)
         self.step = 0
         self.seconds = 0.0  # trained so far, over all runs
+        self.is_stopping = False
+        self.rank, self.ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
     @property
     def progress(self) -> float:
@@ -97,9 +102,11 @@ class Trainer:
         set_rate(self.optimizers, rate(self.progress))
         sums = torch.zeros(2, len(FAMILY_NAMES), device=self.device)
         n_learned = sum(len(micro.learned) for micro in batch)
-        for micro in batch:
+        for micro in batch[self.rank :: self.ranks]:
             self._accumulate(micro, n_learned, len(batch), sums)
         pull_gradients(self.computing, self.model)
+        if self.ranks > 1:
+            self._add_ranks(sums)
         torch.nn.utils.clip_grad_norm_(self.optimizers[1].param_groups[0]["params"], CLIP_NORM)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -108,7 +115,28 @@ class Trainer:
         totals = sums.cpu()  # waits for the device
         self.step += 1
         self.seconds += time.perf_counter() - began
+        if self.ranks > 1:
+            self._follow_first_rank()
         return totals[0], totals[1]
+
+    def stop(self, *_: object) -> None:
+        """Ends the run after this step; a signal handler."""
+        self.is_stopping = True
+
+    def _add_ranks(self, sums: Tensor) -> None:
+        """Gradients and sums of all ranks, added up."""
+        tensors = [sums] + [p.grad for p in self.model.parameters() if p.grad is not None]
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        totals = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, total in zip(tensors, totals, strict=True):
+            tensor.copy_(total.view_as(tensor))
+
+    def _follow_first_rank(self) -> None:
+        """One clock for all: the schedule and the end of the run depend on it."""
+        state = torch.tensor([self.seconds, self.is_stopping], dtype=torch.float64)
+        dist.broadcast(state, 0)
+        self.seconds, self.is_stopping = float(state[0]), bool(state[1])
 
     def _accumulate(self, micro: MicroBatch, n_learned: int, n_micro: int, sums: Tensor) -> None:
         losses = self.computing.losses(Batch.of(micro, self.device))
@@ -171,25 +199,31 @@ def run(trainer: Trainer, out: Path, workers: int, log_every: int, run_minutes: 
     """Trains until the plan is done or this run's time is up; saves on the way, at the end and on Ctrl-C."""
     plan = trainer.plan
     out.mkdir(parents=True, exist_ok=True)
-    stop = math.inf if run_minutes is None else time.monotonic() + 60 * run_minutes
+    stop = math.inf if run_minutes is None else trainer.seconds + 60 * run_minutes
     saved = time.monotonic()
-    batches = stream(plan.seed, trainer.step, plan.conversations, plan.micro_tokens, workers)
-    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+    batches = stream(plan.seed, trainer.step, plan.conversations, plan.micro_tokens, workers, trainer.ranks)
+    is_first = trainer.rank == 0
+    handlers = {kind: signal.signal(kind, trainer.stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    with (out / "log.jsonl" if is_first else Path(os.devnull)).open("a", encoding="utf-8") as file:
         log = Log(file, log_every)
-        try:
-            while trainer.progress < 1 and time.monotonic() < stop:
-                batch = next(batches)
-                tokens = sum(len(micro.ids) for micro in batch)
-                log.add(trainer, *trainer.train_step(batch), tokens)
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    save_state(out, trainer.state())
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
+        while trainer.progress < 1 and trainer.seconds < stop and not trainer.is_stopping:
+            batch = next(batches)
+            tokens = sum(len(micro.ids) for micro in batch)
+            losses, counts = trainer.train_step(batch)
+            if not is_first:
+                continue
+            log.add(trainer, losses, counts, tokens)
+            if time.monotonic() - saved > SAVE_SECONDS:
+                save_state(out, trainer.state())
+                saved = time.monotonic()
+    batches.close()
+    for kind, handler in handlers.items():
+        signal.signal(kind, handler)
+    if is_first:
+        save_state(out, trainer.state())
+        export(trainer.model, read_ranks(), out / "model")
+        if trainer.is_stopping:
             print("stopped; continue with --resume", file=sys.stderr)
-        finally:
-            batches.close()  # type: ignore[attr-defined]
-    save_state(out, trainer.state())
-    export(trainer.model, read_ranks(), out / "model")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -230,6 +264,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     workers = (
         args.workers if args.workers is not None else min(12, (os.cpu_count() or 1) - 1) if on_gpu else 0
     )
+    if "WORLD_SIZE" in os.environ:  # set by torchrun
+        dist.init_process_group("gloo")
     trainer = Trainer(plan, ModelShape(), device)
     try:
         if args.resume:
@@ -240,11 +276,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     n_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    print(f"{n_parameters / 1e6:.2f} M parameters on {device}, from step {trainer.step}", flush=True)
+    if trainer.rank == 0:
+        print(f"{n_parameters / 1e6:.2f} M parameters on {device}, from step {trainer.step}", flush=True)
     run(trainer, args.out, workers, args.log_every, args.run_minutes)
     return 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # save before going
     sys.exit(main())

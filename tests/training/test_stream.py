@@ -173,6 +173,17 @@ def test_batches_are_the_conversations(tokenizer: Tokenizer) -> None:
     assert other[0].ids.tolist() != batch[0].ids.tolist()
 
 
+def test_ranks_share_a_batch(tokenizer: Tokenizer) -> None:
+    """As many micro batches for each rank, of similar size, and the same conversations in all."""
+    whole = make_batch(tokenizer, seed=2, step=7, conversations=60, micro_tokens=1 << 20)
+    shared = make_batch(tokenizer, seed=2, step=7, conversations=60, micro_tokens=1 << 20, ranks=3)
+    assert (len(whole), len(shared)) == (1, 3)
+    texts = [conversations_of(micro) for micro in shared]
+    assert sorted(text for part in texts for text in part) == sorted(conversations_of(whole[0]))
+    sizes = [sum(len(ids) for ids, _, _ in part) for part in texts]
+    assert max(sizes) < 1.3 * min(sizes)
+
+
 def test_vocabulary_ends_with_the_harmony_tokens(tokenizer: Tokenizer) -> None:
     assert tokenizer.n_vocab == 4000
     assert min(tokenizer.specials.values()) == 4000 - 21

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from gptoss_gguf.convert.mxfp4 import MAGNITUDES, quantize
 from gptoss_gguf.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.training
+os.environ["TORCH_COMPILE_DISABLE"] = "1"  # what takes minutes to compile is soon computed without
 torch = pytest.importorskip("torch")
 
 from training.batches import make_batch, one_row, stream  # noqa: E402
@@ -35,6 +39,7 @@ from training.train import Plan, Trainer  # noqa: E402
 from training.train import main as train  # noqa: E402
 from training.vocabulary import read_ranks  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
 SHAPE = ModelShape(hidden=64, ff=96, layers=3, experts=6, heads=16, kv_heads=2)
 
 
@@ -210,6 +215,31 @@ def test_a_resumed_run_is_the_same_run() -> None:
     assert losses[-1] < losses[0]
     for ours, theirs in zip(whole.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_two_processes_share_the_work(tmp_path: Path) -> None:
+    """The same losses as one process alone, up to the rounding of bfloat16."""
+    options = ["--device", "cpu", "--conversations", "8", "--steps", "2", "--log-every", "1", "--out"]
+    assert train([*options, str(tmp_path / "one")]) == 0
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "29517",
+    ]
+    command = [*torchrun, "-m", "training.train", *options, str(tmp_path / "two")]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours["step"] == theirs["step"]
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
 
 
 def test_train_convert_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
