@@ -86,21 +86,23 @@ void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue, int64_t n_cached) {
+                       int max_sequences, int max_queue, int64_t n_cached,
+                       const std::string& cpu_isa) {
              return EngineOptions{device,        n_ctx,     n_threads, n_batch,
-                                  max_sequences, max_queue, n_cached};
+                                  max_sequences, max_queue, n_cached,  cpu_isa};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
            py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
-           py::arg("n_cached") = o.n_cached)
+           py::arg("n_cached") = o.n_cached, py::arg("cpu_isa") = o.cpu_isa)
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
       .def_readonly("n_batch", &EngineOptions::n_batch)
       .def_readonly("max_sequences", &EngineOptions::max_sequences)
       .def_readonly("max_queue", &EngineOptions::max_queue)
-      .def_readonly("n_cached", &EngineOptions::n_cached);
+      .def_readonly("n_cached", &EngineOptions::n_cached)
+      .def_readonly("cpu_isa", &EngineOptions::cpu_isa);
 }
 
 void bind_request(py::module_& m) {
@@ -174,6 +176,7 @@ void bind_engine(py::module_& m) {
            }),
            py::arg("path"), py::arg("options"))
       .def_property_readonly("device", &Engine::device)
+      .def_property_readonly("isa", &Engine::isa)
       .def_property_readonly("n_ctx", &Engine::n_ctx)
       .def_property_readonly("n_threads", &Engine::n_threads)
       .def_property_readonly("n_vocab", &Engine::n_vocab)
@@ -192,6 +195,8 @@ void bind_engine(py::module_& m) {
         });
       });
   m.def("devices", &devices, "Devices this build can compute on, best first.");
+  m.def("cpu_isas", &cpu_isas,
+        "Instruction sets that the device \"cpu\" has kernels for on this machine, best first.");
 }
 
 }  // namespace gptoss::bindings

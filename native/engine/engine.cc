@@ -35,7 +35,8 @@ using engine::Runner;
 using engine::Scheduler;
 using engine::Sequence;
 
-std::vector<std::string> devices() { return {"reference"}; }
+std::vector<std::string> devices() { return {"cpu", "reference"}; }
+std::vector<std::string> cpu_isas() { return kernels::cpu_isas(); }
 
 namespace {
 
@@ -48,6 +49,11 @@ EngineOptions validated(const EngineOptions& options) {
   return result;
 }
 
+std::unique_ptr<kernels::Ops> make_ops(const EngineOptions& options, ThreadPool& pool) {
+  if (options.device == "reference") return kernels::make_reference_ops(pool);
+  return kernels::make_cpu_ops(pool, options.cpu_isa);
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -55,7 +61,7 @@ class Engine::Impl {
   Impl(const std::string& path, const EngineOptions& options)
       : options_(validated(options)),
         pool_(options_.n_threads),
-        ops_(kernels::make_reference_ops(pool_)),
+        ops_(make_ops(options_, pool_)),
         model_(model::Model::load(path, *ops_, pool_)),
         plan_(engine::plan_cache(options_, *model_)),
         cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
@@ -118,6 +124,7 @@ class Engine::Impl {
   }
 
   const std::string& device() const { return options_.device; }
+  const char* isa() const { return ops_->isa(); }
   int64_t n_ctx() const { return plan_.n_ctx; }
   int n_threads() const { return pool_.size(); }
   int64_t n_vocab() const { return model_->config().n_vocab; }
@@ -326,6 +333,7 @@ Engine::~Engine() {
   if (impl_->is_foreign()) (void)impl_.release();  // its threads are the parent's
 }
 const std::string& Engine::device() const { return impl_->device(); }
+std::string Engine::isa() const { return impl_->isa(); }
 int64_t Engine::n_ctx() const { return impl_->n_ctx(); }
 int Engine::n_threads() const { return impl_->n_threads(); }
 int64_t Engine::n_vocab() const { return impl_->n_vocab(); }

@@ -21,6 +21,7 @@ struct EngineOptions {
   int max_queue = 256;          // most requests beyond those, which wait
   int64_t n_cached =
       0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
+  std::string cpu_isa = "auto";  // of the device "cpu": one of cpu_isas(), or "auto" for the best
 };
 
 // One completion of one prompt.
@@ -96,7 +97,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const std::string& device() const;
-  int64_t n_ctx() const;  // tokens
+  std::string isa() const;  // the instruction set it computes with
+  int64_t n_ctx() const;    // tokens
   int n_threads() const;
   int64_t n_vocab() const;
 
@@ -114,5 +116,7 @@ class Engine {
 
 // The devices this build can compute on, best first.
 std::vector<std::string> devices();
+// The instruction sets that the device "cpu" has kernels for on this machine, best first.
+std::vector<std::string> cpu_isas();
 
 }  // namespace gptoss
