@@ -1,6 +1,6 @@
 // The kernels in AVX2, FMA and F16C.
-#include "kernels/cpu/leaf/table.inl.h"
 #include "kernels/cpu/simd/vec_avx2.h"
+#include "kernels/cpu/templates/table.inl.h"
 
 namespace gptoss::kernels::cpu {
 

@@ -1,6 +1,6 @@
 // The kernels in AVX-512 with VNNI.
-#include "kernels/cpu/leaf/table.inl.h"
 #include "kernels/cpu/simd/vec_avx512.h"
+#include "kernels/cpu/templates/table.inl.h"
 
 namespace gptoss::kernels::cpu {
 

@@ -1,6 +1,6 @@
 // The kernels in Plain C++.
-#include "kernels/cpu/leaf/table.inl.h"
 #include "kernels/cpu/simd/vec_scalar.h"
+#include "kernels/cpu/templates/table.inl.h"
 
 namespace gptoss::kernels::cpu {
 

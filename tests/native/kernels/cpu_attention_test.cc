@@ -1,4 +1,5 @@
 // Attention over one block of keys: against the formula, and all instruction sets to the bit.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <random>
@@ -72,9 +73,10 @@ Block triangle(int n_rows) {
   Block block(n_rows);
   for (int r = 0; r < n_rows; ++r) {
     const auto at = static_cast<size_t>(r);
-    block.first[at] = static_cast<int16_t>(r % 3 == 0 ? 0 : 5 * r);
+    const int first = r % 3 == 0 ? 0 : 5 * r % 200;
+    block.first[at] = static_cast<int16_t>(first);
     block.end[at] =
-        static_cast<int16_t>(r % 7 == 6 ? block.first[at] : block.first[at] + 1 + 9 * r % 90);
+        static_cast<int16_t>(r % 7 == 6 ? first : std::min(kKeyBlock, first + 1 + 9 * r % 90));
   }
   return block;
 }

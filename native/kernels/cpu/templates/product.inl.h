@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/cpu/leaf/vector_math.inl.h"
+#include "kernels/cpu/templates/vector_math.inl.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // The table of one instruction set. Included by the ISA spines only, after a vector header.
 #pragma once
 
-#include "kernels/cpu/leaf/attention.inl.h"
-#include "kernels/cpu/leaf/product.inl.h"
-#include "kernels/cpu/leaf/vector_math.inl.h"
+#include "kernels/cpu/templates/attention.inl.h"
+#include "kernels/cpu/templates/product.inl.h"
+#include "kernels/cpu/templates/vector_math.inl.h"
 
 namespace {
 
