@@ -36,7 +36,7 @@ constexpr size_t unpacked_bytes(int64_t n_blocks) {
 struct KeyBlockArgs {
   const uint16_t* keys[kKeyBlock / kPageTokens] = {};  // (64, 64) halves of each page
   const uint16_t* values[kKeyBlock / kPageTokens] = {};
-  int n_rows = 0;                         // query rows, at most kQueryRows
+  int n_rows = 0;                         // query rows, a multiple of 8, at most kQueryRows
   const float* const* queries = nullptr;  // (n_rows): 64 floats, scaled by 1/sqrt(64)
   const int16_t* first = nullptr;         // (n_rows) first key that the row sees, below kKeyBlock
   const int16_t* end = nullptr;  // (n_rows) end of what it sees, at most kKeyBlock; <= first: none

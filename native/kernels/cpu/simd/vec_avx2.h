@@ -169,6 +169,9 @@ inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) {
 
 constexpr int kTilePanels = 1;
 constexpr int kTileRows = 4;
+// Tiles of attention: query rows of scores, and of weighted values.
+constexpr int kScoreRows = 2;
+constexpr int kValueRows = 1;
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

@@ -91,6 +91,9 @@ inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4
 
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 6;
+// Tiles of attention: query rows of scores, and of weighted values.
+constexpr int kScoreRows = 4;
+constexpr int kValueRows = 4;
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

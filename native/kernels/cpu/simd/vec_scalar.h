@@ -176,6 +176,9 @@ inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4
 // Tiles of the products: panels x rows of input.
 constexpr int kTilePanels = 1;
 constexpr int kTileRows = 4;
+// Tiles of attention: query rows of scores, and of weighted values.
+constexpr int kScoreRows = 2;
+constexpr int kValueRows = 2;
 
 inline void prefetch(const void*) {}
 

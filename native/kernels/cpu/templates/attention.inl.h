@@ -16,9 +16,9 @@ using gptoss::kernels::cpu::KeyBlockScratch;
 using gptoss::kernels::cpu::kKeyBlock;
 
 constexpr int kHeadVectors = kHeadDim / kLanes;
-constexpr int kScoreRows = 4;  // query rows of a register tile
+constexpr int kKeyStep = 2 * kLanes;  // keys of a register tile
 
-// The keys that any row sees, in whole vectors.
+// The keys that any row sees, from the beginning of a tile.
 struct KeyRange {
   int begin, end;
 };
@@ -30,14 +30,14 @@ inline KeyRange keys_seen(const KeyBlockArgs& args) {
     begin = args.first[r] < begin ? args.first[r] : begin;
     end = args.end[r] > end ? args.end[r] : end;
   }
-  return {begin / kLanes * kLanes, end};
+  return {begin / kKeyStep * kKeyStep, end};
 }
 
-// Keys (transposed) and values as floats, zero up to a whole vector: what stands behind the last
+// Keys (transposed) and values as floats, zero up to a whole tile: what stands behind the last
 // key may belong to somebody else.
 void load_block(const KeyBlockArgs& args, KeyRange range) {
   KeyBlockScratch& s = *args.scratch;
-  const int whole = (range.end + kLanes - 1) / kLanes * kLanes;
+  const int whole = (range.end + kKeyStep - 1) / kKeyStep * kKeyStep;
   for (int key = range.begin; key < whole; ++key) {
     const int page = key / kPageTokens, offset = key % kPageTokens * kHeadDim;
     for (int v = 0; v < kHeadVectors; ++v) {
@@ -57,15 +57,21 @@ void load_block(const KeyBlockArgs& args, KeyRange range) {
 template <int kRows>
 void score_rows(const KeyBlockArgs& args, int row, KeyRange range) {
   KeyBlockScratch& s = *args.scratch;
-  for (int key = range.begin; key < range.end; key += kLanes) {
-    Floats scores[kRows];
-    for (int r = 0; r < kRows; ++r) scores[r] = broadcast(0.0f);
+  for (int key = range.begin; key < range.end; key += kKeyStep) {
+    Floats scores[kRows][2];
+    for (int r = 0; r < kRows; ++r) scores[r][0] = scores[r][1] = broadcast(0.0f);
     for (int d = 0; d < kHeadDim; ++d) {
-      const Floats keys = load(&s.keys[d][key]);
-      for (int r = 0; r < kRows; ++r)
-        scores[r] = fma(keys, broadcast(args.queries[row + r][d]), scores[r]);
+      const Floats first = load(&s.keys[d][key]), second = load(&s.keys[d][key + kLanes]);
+      for (int r = 0; r < kRows; ++r) {
+        const Floats query = broadcast(args.queries[row + r][d]);
+        scores[r][0] = fma(first, query, scores[r][0]);
+        scores[r][1] = fma(second, query, scores[r][1]);
+      }
     }
-    for (int r = 0; r < kRows; ++r) store(&s.weights[row + r][key], scores[r]);
+    for (int r = 0; r < kRows; ++r) {
+      store(&s.weights[row + r][key], scores[r][0]);
+      store(&s.weights[row + r][key + kLanes], scores[r][1]);
+    }
   }
 }
 
@@ -127,7 +133,8 @@ void attend_rows(const KeyBlockArgs& args, int row, KeyRange range) {
   for (int r = 0; r < kRows; ++r)
     softmax[r] = softmax_row(s.weights[row + r], args.first[row + r], args.end[row + r], range);
   float values[kRows * kHeadDim];
-  sum_values<kRows>(s, row, range, values);
+  for (int r = 0; r < kRows; r += kValueRows)
+    sum_values<kValueRows>(s, row + r, range, values + r * kHeadDim);
   for (int r = 0; r < kRows; ++r)
     if (args.first[row + r] < args.end[row + r])
       merge(args, row + r, softmax[r], values + r * kHeadDim);
@@ -137,10 +144,8 @@ void attend_block(const KeyBlockArgs& args) {
   const KeyRange range = keys_seen(args);
   if (range.begin >= range.end) return;
   load_block(args, range);
-  int row = 0;
-  for (; row + kScoreRows <= args.n_rows; row += kScoreRows)
-    attend_rows<kScoreRows>(args, row, range);
-  for (; row < args.n_rows; ++row) attend_rows<1>(args, row, range);
+  for (int row = 0; row < args.n_rows; row += kScoreRows) attend_rows<kScoreRows>(args, row, range);
+  static_assert(gptoss::kQueryGroup % kScoreRows == 0 && kScoreRows % kValueRows == 0);
 }
 
 }  // namespace
