@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <string>
 #include <sys/mman.h>
 
+#include <gptoss/error.h>
 #include <gptoss/machine.h>
 
 #include "base/buffer.h"
@@ -13,6 +15,8 @@
 
 namespace gptoss {
 namespace {
+
+constexpr int kMostThreads = 1024;  // as the engine takes
 
 constexpr size_t kReadBytes = size_t{1} << 30;  // several times the largest caches
 constexpr size_t kSliceBytes = size_t{1} << 21;
@@ -84,6 +88,9 @@ double mac_rate(ThreadPool& pool, const machine::PeakLoop& loop) {
 }  // namespace
 
 MachineLimits measure_machine(int n_threads) {
+  if (n_threads < 0 || n_threads > kMostThreads)
+    throw RequestError("n_threads is " + std::to_string(n_threads) +
+                       "; expected 0 (one per core) to " + std::to_string(kMostThreads));
   ThreadPool pool(n_threads);
   MachineLimits limits{pool.size(), read_rate(pool), {}};
   for (const machine::PeakLoop& loop : machine::supported_peak_loops())

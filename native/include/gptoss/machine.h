@@ -19,7 +19,8 @@ struct MachineLimits {
 };
 
 // Takes about two seconds, in which all threads are busy. n_threads: 0 = one per core.
-// Throws OutOfMemoryError when there is no room for a buffer that no cache holds.
+// Throws RequestError for a number that cannot be, OutOfMemoryError when there is no room for a
+// buffer that no cache holds.
 MachineLimits measure_machine(int n_threads);
 
 }  // namespace gptoss

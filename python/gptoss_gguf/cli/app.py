@@ -227,10 +227,10 @@ def bench(
 
     Times prompts (pp512: 512 tokens at once) and generation (tg128: 128 tokens one by one), and says how much
     they move from memory (GB/s) and multiply (GMAC/s), in percent of what this machine reached just before.
-    First the model is loaded in a process of its own: cold, once the system was asked to forget its pages, and
-    warm.
+    First the model is loaded in a process of its own: cold, once the system was asked to forget its pages,
+    and warm.
 
-    Examples: `gptoss bench --synthetic 20b --layers 4`, `gptoss bench -m x.gguf -p 0 -n 64 -d 0,4096 --profile`
+    Examples: `gptoss bench --synthetic 20b --layers 4`, `gptoss bench -m x.gguf -p 0 -n 64 -d 0,4096`
     """
     from gptoss_gguf.cli.bench import run_bench
 

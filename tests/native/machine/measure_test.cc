@@ -1,3 +1,4 @@
+#include <gptoss/error.h>
 #include <gptoss/machine.h>
 
 #include "machine/peak.h"
@@ -14,6 +15,11 @@ TEST(every_limit_is_measured) {
   CHECK_EQ(limits.peaks[0].arithmetic, "float32");
   CHECK_EQ(limits.peaks[1].arithmetic, "int8");
   for (const ArithmeticPeak& peak : limits.peaks) CHECK(peak.macs_per_second > 1e6);
+}
+
+TEST(odd_numbers_of_threads_are_refused) {
+  CHECK_THROWS(RequestError, measure_machine(-1), "n_threads is -1");
+  CHECK_THROWS(RequestError, measure_machine(1025), "n_threads is 1025");
 }
 
 TEST(loops_end_whatever_the_number_of_rounds) {
