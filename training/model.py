@@ -146,9 +146,7 @@ class Attention(nn.Module):
             mine = slice(segment.start, segment.start + segment.n_tokens)
             shape = (segment.rows, segment.width)
             indices = [torch.from_numpy(index).to(q.device) for index in (segment.order, segment.inverse)]
-            queries, keys, values = (
-                spread(x[mine], *indices).view(*shape, -1, HEAD_DIM) for x in (q, k, v)
-            )
+            queries, keys, values = (spread(x[mine], *indices).view(*shape, -1, HEAD_DIM) for x in (q, k, v))
             # [rows, prefix + width, heads, 64]: each row behind the prefix.
             keys, values = (
                 torch.cat([x[prefix].expand(segment.rows, -1, -1, -1), own], dim=1)

@@ -19,6 +19,7 @@ class CpuOps final : public Ops {
 
   const char* name() const override { return "cpu"; }
   const char* isa() const override { return kernels_.isa; }
+  const char* arithmetic() const override { return "int8"; }
   size_t kv_element_bytes() const override { return sizeof(uint16_t); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
