@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/memory.h"
 #include "model/tensor_locator.h"
 #include "quant/codec.h"
 
@@ -46,7 +47,11 @@ class Loader {
                 at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
                 row_bytes * static_cast<size_t>(at.step),
                 row_bytes * static_cast<size_t>(at.n_outputs)};
-    return ops_.adopt(is_computed_natively(type) ? view : as_q8_0(view), use);
+    const Matrix source = is_computed_natively(type) ? view : as_q8_0(view);
+    const Matrix adopted = ops_.adopt(source, use);
+    if (adopted.data != source.data && source.data != view.data) converted_.pop_back();
+    if (adopted.data != view.data) drop_pages(at.tensor->data);
+    return adopted;
   }
 
   // `n_outputs` floats for each of `count` experts.
