@@ -34,11 +34,11 @@ def test_no_further_from_float32_than_llama_cpp(llama: Llama, files: GoldenFiles
             their_truth.append(padded(llama.logits(plain, ids, plain=True)))
     us = divergence(np.concatenate(our_truth), np.concatenate(ours))
     them = divergence(np.concatenate(their_truth), np.concatenate(theirs))
-    print(
-        f"{dense}: KL {us.kl:.2e} against {them.kl:.2e}, best token {us.same_best:.2%} against {them.same_best:.2%}"
-    )
+    print(f"{dense}: ours {us}, theirs {them}")
     assert us.kl <= them.kl
-    assert us.same_best >= them.same_best
+    # Counted, so up to two standard deviations are chance.
+    chance = 2 * np.sqrt(them.same_best * (1 - them.same_best) / sum(map(len, theirs)))
+    assert us.same_best >= them.same_best - chance
 
 
 def padded(logits: F32) -> F32:
