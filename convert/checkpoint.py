@@ -13,7 +13,7 @@ from typing import BinaryIO
 from .errors import ConvertError
 from .gguf_writer import padding
 from .plan import Dense, Job, prepare
-from .safetensors_reader import TensorReader
+from .safetensors_reader import Reader, TensorReader
 from .stream import tensor_pieces
 
 Progress = Callable[[int, int], None]
@@ -42,12 +42,18 @@ def convert_checkpoint(
     try:
         _check_target(out, overwrite)
         job = prepare(Path(src), dense)
-        _check_space(out, job.n_bytes)
-        with _replacing(out) as file:
-            _write(job, file, progress)
-            _check_target(out, overwrite)
+        with TensorReader() as reader:
+            write_job(job, out, reader, progress, overwrite=overwrite)
     except OSError as error:
         raise ConvertError(error.filename or out, f"conversion stopped: {error.strerror}") from error
+
+
+def write_job(job: Job, out: Path, reader: Reader, progress: Progress | None, *, overwrite: bool) -> None:
+    """Writes a prepared conversion as `convert_checkpoint` does. Raises OSError where a write fails."""
+    _check_space(out, job.n_bytes)
+    with _replacing(out) as file:
+        _write(job, file, reader, progress)
+        _check_target(out, overwrite)
 
 
 def _check_target(out: Path, overwrite: bool) -> None:
@@ -91,18 +97,17 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(job: Job, file: BinaryIO, progress: Progress | None) -> None:
+def _write(job: Job, file: BinaryIO, reader: Reader, progress: Progress | None) -> None:
     total = job.n_bytes
     done = file.write(job.header)
-    with TensorReader() as reader:
-        for task in job.tasks:
-            begin = done
-            for piece in tensor_pieces(task, reader):
-                done += file.write(piece.data)
-                if progress is not None:
-                    progress(done, total)
-            assert done - begin == task.n_bytes, task.spec.name
-            done += file.write(bytes(padding(task.n_bytes)))
+    for task in job.tasks:
+        begin = done
+        for piece in tensor_pieces(task, reader):
+            done += file.write(piece.data)
+            if progress is not None:
+                progress(done, total)
+        assert done - begin == task.n_bytes, task.spec.name
+        done += file.write(bytes(padding(task.n_bytes)))
     assert done == total
     if progress is not None:
         progress(done, total)

@@ -117,8 +117,11 @@ def _summary(meta: MetaValue) -> Scalar:
     return meta.value
 
 
-def prepare(src: Path, dense: str) -> Job:
-    """Reads config, tokenizer and safetensors headers, and pairs every GGUF tensor with its sources."""
+def prepare(src: Path, dense: str, stored: Mapping[str, StoredTensor] | None = None) -> Job:
+    """Reads config, tokenizer and safetensors headers, and pairs every GGUF tensor with its sources.
+
+    stored: the tensors, where they are not in files of the folder.
+    """
     if dense not in DENSE_TYPES:
         raise ConvertError(f"dense={dense!r}", f"must be one of {', '.join(DENSE_TYPES)}")
     if not src.is_dir():
@@ -127,7 +130,7 @@ def prepare(src: Path, dense: str) -> Job:
     raw = read_json(src / "config.json")
     config = parse_config(raw, problems)
     sizes_are_known = not problems
-    stored = _list_tensors(src, problems)
+    stored = _list_tensors(src, problems) if stored is None else stored
     if not sizes_are_known or stored is None:
         raise ConvertError(src, problems)
     vocabulary = load_vocabulary(src, raw, config.vocab, problems)

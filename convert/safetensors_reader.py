@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from typing import Any, Final, Self, TypeGuard
+from typing import Any, Final, Protocol, Self, TypeGuard
 
 import numpy as np
 
@@ -161,6 +161,13 @@ def _read_shards(folder: Path, index: Path, weight_map: Mapping[str, str]) -> di
     if problems:
         raise ConvertError(index, problems)
     return tensors
+
+
+class Reader(Protocol):
+    """Where the bytes of stored tensors come from."""
+
+    def read(self, tensor: StoredTensor, begin: int, end: int) -> U8:
+        """Bytes [begin, end) of a tensor as a fresh uint8 array."""
 
 
 class TensorReader:

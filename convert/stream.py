@@ -12,13 +12,13 @@ from . import dense, mxfp4
 from .errors import ConvertError
 from .mxfp4 import F32, U8
 from .plan import TensorTask
-from .safetensors_reader import DTYPE_BYTES, StoredTensor, TensorReader
+from .safetensors_reader import DTYPE_BYTES, Reader, StoredTensor
 from .schema import GgmlType, Rows
 
 _PIECE_WEIGHTS: Final = 1 << 22  # weights of a dense tensor converted at a time
 
 
-def tensor_pieces(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
+def tensor_pieces(task: TensorTask, reader: Reader) -> Iterator[U8]:
     """Yields the tensor's bytes in order as contiguous uint8 arrays.
 
     Raises:
@@ -31,7 +31,7 @@ def tensor_pieces(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
     return _quantized_experts(task, reader)
 
 
-def _dense_pieces(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
+def _dense_pieces(task: TensorTask, reader: Reader) -> Iterator[U8]:
     name, stored = task.sources[0], task.stored[0]
     cols = stored.shape[-1]
     rows = prod(stored.shape[:-1])
@@ -63,7 +63,7 @@ def _encode(name: str, values: F32, kind: GgmlType) -> U8:
     return out
 
 
-def _read_floats(name: str, stored: StoredTensor, begin: int, end: int, reader: TensorReader) -> F32:
+def _read_floats(name: str, stored: StoredTensor, begin: int, end: int, reader: Reader) -> F32:
     """Weights [begin, end) of a floating-point tensor as finite float32."""
     size = DTYPE_BYTES[stored.dtype]
     values = dense.to_float32(reader.read(stored, begin * size, end * size), stored.dtype)
@@ -74,7 +74,7 @@ def _read_floats(name: str, stored: StoredTensor, begin: int, end: int, reader: 
     return values
 
 
-def _repacked_experts(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
+def _repacked_experts(task: TensorTask, reader: Reader) -> Iterator[U8]:
     """MXFP4 blocks [experts, rows, K/32, 16] and scales [experts, rows, K/32], one expert at a time."""
     blocks, scales = task.stored
     experts, rows, groups = scales.shape
@@ -93,7 +93,7 @@ def _repacked_experts(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
         yield mxfp4.repack(nibbles[chosen], scale.reshape(rows, groups)[chosen]).reshape(-1)
 
 
-def _quantized_experts(task: TensorTask, reader: TensorReader) -> Iterator[U8]:
+def _quantized_experts(task: TensorTask, reader: Reader) -> Iterator[U8]:
     """Unquantised experts, stored transposed as [experts, K, rows], one expert at a time."""
     name, stored = task.sources[0], task.stored[0]
     experts, cols, rows = stored.shape

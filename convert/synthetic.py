@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from .config import HEAD_DIM, TOP_K
 from .errors import ConvertError
-from .safetensors_writer import write_checkpoint
+from .safetensors_writer import TensorSource, write_checkpoint
 from .synthetic_vocab import N_SPECIALS, byte_vocabulary, read_tiktoken, special_id, tokenizer_json
 from .synthetic_weights import Experts, checkpoint_tensors
 
@@ -79,10 +79,23 @@ def write_synthetic_checkpoint(
     Raises:
         ConvertError: when the vocabulary does not fit vocab_size, or a file cannot be written.
     """
-    ranks = byte_vocabulary() if vocab is None else list(vocab)
-    vocab_size = shape.vocab_size or -(-(len(ranks) + N_SPECIALS) // 32) * 32
-    if len(ranks) + N_SPECIALS > vocab_size:
-        raise ConvertError(folder, f"{len(ranks)} + {N_SPECIALS} tokens exceed vocab_size {vocab_size}")
+    write_description(folder, shape, vocab, experts, rope_style=rope_style)
+    try:
+        write_checkpoint(Path(folder), synthetic_tensors(shape, seed, vocab, experts), max_shard_bytes)
+    except OSError as error:
+        raise ConvertError(error.filename or folder, f"cannot be written: {error.strerror}") from error
+
+
+def write_description(
+    folder: Path,
+    shape: SyntheticShape,
+    vocab: Sequence[bytes] | None = None,
+    experts: Experts = "mxfp4",
+    *,
+    rope_style: RopeStyle = "rope_scaling",
+) -> None:
+    """All of a synthetic checkpoint but the weights; the arguments are those of the whole."""
+    ranks, vocab_size = _vocabulary(shape, vocab)
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,10 +103,25 @@ def write_synthetic_checkpoint(
         _write_json(folder / "generation_config.json", _generation_config(len(ranks)))
         _write_json(folder / "tokenizer_config.json", _TOKENIZER_CONFIG)
         _write_json(folder / "tokenizer.json", tokenizer_json(ranks, vocab_size))
-        tensors = checkpoint_tensors({**asdict(shape), "vocab_size": vocab_size}, seed, experts)
-        write_checkpoint(folder, tensors, max_shard_bytes)
     except OSError as error:
         raise ConvertError(error.filename or folder, f"cannot be written: {error.strerror}") from error
+
+
+def synthetic_tensors(
+    shape: SyntheticShape, seed: int = 0, vocab: Sequence[bytes] | None = None, experts: Experts = "mxfp4"
+) -> list[TensorSource]:
+    """The weights of a synthetic checkpoint."""
+    _, vocab_size = _vocabulary(shape, vocab)
+    return checkpoint_tensors({**asdict(shape), "vocab_size": vocab_size}, seed, experts)
+
+
+def _vocabulary(shape: SyntheticShape, vocab: Sequence[bytes] | None) -> tuple[list[bytes], int]:
+    """The BPE tokens and the size of the whole vocabulary, reserved tokens included."""
+    ranks = byte_vocabulary() if vocab is None else list(vocab)
+    vocab_size = shape.vocab_size or -(-(len(ranks) + N_SPECIALS) // 32) * 32
+    if len(ranks) + N_SPECIALS > vocab_size:
+        raise ConvertError("vocabulary", f"{len(ranks)} + {N_SPECIALS} tokens exceed vocab_size {vocab_size}")
+    return ranks, vocab_size
 
 
 _TOKENIZER_CONFIG: Final = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .errors import ConvertError
+from .safetensors_reader import read_json
 from .vocabulary import byte_alphabet
 
 # Position of each named special token behind the last rank; the gaps are reserved tokens.
@@ -58,6 +59,19 @@ def read_tiktoken(path: Path) -> list[bytes]:
         if rank != str(number - 1).encode():
             raise ConvertError(path, f"line {number} has rank {rank!r}, expected {number - 1}")
     return tokens
+
+
+def read_tokenizer_json(path: Path) -> list[bytes]:
+    """The BPE tokens of a byte-level tokenizer.json in rank order. Raises ConvertError if it holds none."""
+    model = read_json(path).get("model")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    byte_of = {char: byte for byte, char in enumerate(byte_alphabet())}
+    if not isinstance(vocab, dict):
+        raise ConvertError(path, "holds no BPE vocabulary")
+    try:
+        return [bytes(byte_of[char] for char in text) for text in sorted(vocab, key=vocab.__getitem__)]
+    except (KeyError, TypeError):
+        raise ConvertError(path, "holds no byte-level BPE vocabulary") from None
 
 
 def special_id(name: str, n_ranks: int) -> int:

@@ -20,6 +20,10 @@ Buffer::Buffer(size_t n_bytes, const char* purpose) {
   size_ = n_bytes;
 }
 
+void Buffer::prefer_huge_pages() const noexcept {
+  if (data_ != nullptr) (void)madvise(data_, size_, MADV_HUGEPAGE);  // only ever faster
+}
+
 void Buffer::release() noexcept {
   if (data_ != nullptr) munmap(data_, size_);
   data_ = nullptr;

@@ -1,10 +1,13 @@
 #include "base/memory.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace gptoss {
 namespace {
@@ -77,6 +80,13 @@ std::optional<size_t> available_memory() {
   const std::optional<size_t> group = left_in_groups();
   if (!system || !group) return system ? system : group;
   return std::min(*system, *group);
+}
+
+void drop_pages(std::span<const std::byte> mapped) noexcept {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(mapped.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(mapped.data()) + mapped.size()) / page * page;
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace gptoss

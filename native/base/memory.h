@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 namespace gptoss {
 
@@ -10,5 +11,9 @@ namespace gptoss {
 // (v1 or v2) have left, where file pages that can be dropped count as left. nullopt where the
 // system does not tell.
 std::optional<size_t> available_memory();
+
+// Takes the pages that lie within a mapped file out of this process; whoever reads them again gets
+// them from the system's cache or from the file.
+void drop_pages(std::span<const std::byte> mapped) noexcept;
 
 }  // namespace gptoss

@@ -86,21 +86,25 @@ void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue, int64_t n_cached) {
-             return EngineOptions{device,        n_ctx,     n_threads, n_batch,
-                                  max_sequences, max_queue, n_cached};
+                       int max_sequences, int max_queue, int64_t n_cached, bool profile,
+                       const std::string& cpu_isa) {
+             return EngineOptions{device,    n_ctx,    n_threads, n_batch, max_sequences,
+                                  max_queue, n_cached, profile,   cpu_isa};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
            py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
-           py::arg("n_cached") = o.n_cached)
+           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile,
+           py::arg("cpu_isa") = o.cpu_isa)
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
       .def_readonly("n_batch", &EngineOptions::n_batch)
       .def_readonly("max_sequences", &EngineOptions::max_sequences)
       .def_readonly("max_queue", &EngineOptions::max_queue)
-      .def_readonly("n_cached", &EngineOptions::n_cached);
+      .def_readonly("n_cached", &EngineOptions::n_cached)
+      .def_readonly("profile", &EngineOptions::profile)
+      .def_readonly("cpu_isa", &EngineOptions::cpu_isa);
 }
 
 void bind_request(py::module_& m) {
@@ -111,7 +115,7 @@ void bind_request(py::module_& m) {
                        float top_p, float min_p, float repetition_penalty, float presence_penalty,
                        float frequency_penalty, std::vector<std::pair<int32_t, float>> logit_bias,
                        uint64_t seed, uint32_t completion_index, int32_t top_logprobs,
-                       bool prompt_logits) {
+                       bool prompt_logits, int64_t n_depth, bool profile) {
              return Request{.prompt = std::move(prompt),
                             .max_tokens = max_tokens,
                             .stop_tokens = std::move(stop_tokens),
@@ -126,7 +130,9 @@ void bind_request(py::module_& m) {
                             .seed = seed,
                             .completion_index = completion_index,
                             .top_logprobs = top_logprobs,
-                            .prompt_logits = prompt_logits};
+                            .prompt_logits = prompt_logits,
+                            .n_depth = n_depth,
+                            .profile = profile};
            }),
            py::arg("prompt"), py::kw_only(), py::arg("max_tokens") = r.max_tokens,
            py::arg("stop_tokens") = r.stop_tokens, py::arg("temperature") = r.temperature,
@@ -135,7 +141,8 @@ void bind_request(py::module_& m) {
            py::arg("presence_penalty") = r.presence_penalty,
            py::arg("frequency_penalty") = r.frequency_penalty, py::arg("logit_bias") = r.logit_bias,
            py::arg("seed") = r.seed, py::arg("completion_index") = r.completion_index,
-           py::arg("top_logprobs") = r.top_logprobs, py::arg("prompt_logits") = r.prompt_logits);
+           py::arg("top_logprobs") = r.top_logprobs, py::arg("prompt_logits") = r.prompt_logits,
+           py::arg("n_depth") = r.n_depth, py::arg("profile") = r.profile);
 }
 
 void bind_completion(py::module_& m) {
@@ -144,6 +151,7 @@ void bind_completion(py::module_& m) {
       .def_readonly("logprobs", &PyChunk::logprobs)
       .def_readonly("top_logprobs", &PyChunk::top_logprobs)
       .def_readonly("n_prompt", &PyChunk::n_prompt)
+      .def_readonly("steps", &PyChunk::steps)
       .def_property_readonly("finish_reason",
                              [](const PyChunk& chunk) { return finish_reason_of(chunk); })
       .def("take_prompt_logits",
@@ -174,6 +182,8 @@ void bind_engine(py::module_& m) {
            }),
            py::arg("path"), py::arg("options"))
       .def_property_readonly("device", &Engine::device)
+      .def_property_readonly("isa", &Engine::isa)
+      .def_property_readonly("arithmetic", &Engine::arithmetic)
       .def_property_readonly("n_ctx", &Engine::n_ctx)
       .def_property_readonly("n_threads", &Engine::n_threads)
       .def_property_readonly("n_vocab", &Engine::n_vocab)
@@ -192,6 +202,8 @@ void bind_engine(py::module_& m) {
         });
       });
   m.def("devices", &devices, "Devices this build can compute on, best first.");
+  m.def("cpu_isas", &cpu_isas,
+        "Instruction sets that the device \"cpu\" has kernels for on this machine, best first.");
 }
 
 }  // namespace gptoss::bindings

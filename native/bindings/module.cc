@@ -8,5 +8,7 @@ PYBIND11_MODULE(_native, m) {
       "Version of the package this module was built for.");
   gptoss::bindings::bind_errors(m);
   gptoss::bindings::bind_model_file(m);
+  gptoss::bindings::bind_machine(m);
+  gptoss::bindings::bind_profile(m);
   gptoss::bindings::bind_engine(m);
 }

@@ -7,6 +7,8 @@ namespace gptoss::bindings {
 
 void bind_errors(pybind11::module_& m);
 void bind_model_file(pybind11::module_& m);
+void bind_machine(pybind11::module_& m);
+void bind_profile(pybind11::module_& m);
 void bind_engine(pybind11::module_& m);
 
 }  // namespace gptoss::bindings

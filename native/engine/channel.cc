@@ -36,6 +36,7 @@ void Completion::Channel::push(Chunk&& chunk) {
     append(pending_->logprobs, std::move(chunk.logprobs));
     append(pending_->top_logprobs, std::move(chunk.top_logprobs));
     append(pending_->prompt_logits, std::move(chunk.prompt_logits));
+    append(pending_->steps, std::move(chunk.steps));
     pending_->n_prompt = chunk.n_prompt;
     pending_->finish_reason = chunk.finish_reason;
   }

@@ -17,6 +17,7 @@
 #include <gptoss/error.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
 #include "engine/cache_plan.h"
@@ -25,6 +26,7 @@
 #include "engine/scheduler.h"
 #include "engine/validate.h"
 #include "kernels/ops.h"
+#include "kernels/profiling/profiling_ops.h"
 #include "kv/kv_cache.h"
 #include "model/model.h"
 
@@ -35,7 +37,8 @@ using engine::Runner;
 using engine::Scheduler;
 using engine::Sequence;
 
-std::vector<std::string> devices() { return {"reference"}; }
+std::vector<std::string> devices() { return {"cpu", "reference"}; }
+std::vector<std::string> cpu_isas() { return kernels::cpu_isas(); }
 
 namespace {
 
@@ -48,6 +51,11 @@ EngineOptions validated(const EngineOptions& options) {
   return result;
 }
 
+std::unique_ptr<kernels::Ops> make_ops(const EngineOptions& options, ThreadPool& pool) {
+  if (options.device == "reference") return kernels::make_reference_ops(pool);
+  return kernels::make_cpu_ops(pool, options.cpu_isa);
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -55,14 +63,15 @@ class Engine::Impl {
   Impl(const std::string& path, const EngineOptions& options)
       : options_(validated(options)),
         pool_(options_.n_threads),
-        ops_(kernels::make_reference_ops(pool_)),
-        model_(model::Model::load(path, *ops_, pool_)),
+        ops_(make_ops(options_, pool_)),
+        profile_(options_.profile ? std::make_unique<kernels::ProfilingOps>(*ops_) : nullptr),
+        model_(model::Model::load(path, used_ops(), pool_)),
         plan_(engine::plan_cache(options_, *model_)),
         cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
         scheduler_(cache_, {options_.n_batch, options_.max_sequences}) {
     model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), plan_.n_ctx);
-    runner_ =
-        std::make_unique<Runner>(*model_, *ops_, cache_, options_.n_batch, options_.max_sequences);
+    runner_ = std::make_unique<Runner>(*model_, used_ops(), cache_, options_.n_batch,
+                                       options_.max_sequences);
     publish_stats();
     try {
       thread_ = std::thread([this] { loop(); });
@@ -89,6 +98,8 @@ class Engine::Impl {
           "processes with 'spawn'");
     engine::validate(request, n_vocab(), plan_.n_ctx);
     check_logits_fit(request);
+    if (request.profile && profile_ == nullptr)
+      throw RequestError("a profile was asked for, but the engine was opened without profile");
     auto sequence = make_sequence(std::move(request));
     auto completion = std::make_shared<Completion>(sequence->channel);
     const int n_most = options_.max_sequences + options_.max_queue;
@@ -118,11 +129,14 @@ class Engine::Impl {
   }
 
   const std::string& device() const { return options_.device; }
+  const kernels::Ops& ops() const { return *ops_; }
   int64_t n_ctx() const { return plan_.n_ctx; }
   int n_threads() const { return pool_.size(); }
   int64_t n_vocab() const { return model_->config().n_vocab; }
 
  private:
+  kernels::Ops& used_ops() { return profile_ != nullptr ? *profile_ : *ops_; }
+
   std::unique_ptr<Sequence> make_sequence(Request&& request) const {
     auto sequence = std::make_unique<Sequence>();
     const int64_t n_prompt = std::ssize(request.prompt), n_room = plan_.n_ctx - n_prompt;
@@ -201,10 +215,16 @@ class Engine::Impl {
     publish_stats();
     // A step can take long: it is given up when nobody waits for it any more.
     step_ = shares;
+    if (profile_ != nullptr)
+      profile_->record(std::any_of(shares.begin(), shares.end(), [](const auto& share) {
+        return share.sequence->request.profile;
+      }));
     try {
+      const double begin = monotonic_seconds();
       const auto results = runner_->run(shares, should_stop_);
+      const double end = monotonic_seconds();
       if (!results.empty()) n_steps_.fetch_add(1);
-      for (engine::StepResult& result : results) deliver(result);
+      for (size_t i = 0; i < results.size(); ++i) deliver(results[i], shares[i], begin, end);
     } catch (const InternalError&) {
       throw;
     } catch (...) {
@@ -221,7 +241,8 @@ class Engine::Impl {
            });
   }
 
-  void deliver(engine::StepResult& result) {
+  void deliver(engine::StepResult& result, const engine::SequenceShare& share, double begin,
+               double end_of_step) {
     Sequence* sequence = result.sequence;
     if (result.is_hopeless) {
       const auto error = std::make_exception_ptr(
@@ -234,6 +255,9 @@ class Engine::Impl {
     chunk.n_prompt = sequence->n_prompt_shown;
     chunk.finish_reason = result.finish_reason;
     chunk.prompt_logits = std::move(result.prompt_logits);
+    StepReport& report = chunk.steps.emplace_back(begin, end_of_step, share.n_tokens);
+    if (sequence->request.profile)
+      report.calls.assign(profile_->calls().begin(), profile_->calls().end());
     if (result.token >= 0) {
       chunk.tokens.push_back(result.token);
       if (sequence->params.top_logprobs >= 0) {
@@ -302,7 +326,8 @@ class Engine::Impl {
   const EngineOptions options_;
   const pid_t pid_ = ::getpid();
   ThreadPool pool_;
-  std::unique_ptr<kernels::Ops> ops_;
+  std::unique_ptr<kernels::Ops> ops_;               // the device
+  std::unique_ptr<kernels::ProfilingOps> profile_;  // around it, if wanted
   std::unique_ptr<model::Model> model_;
   const engine::CachePlan plan_;
   kv::KvCache cache_;
@@ -326,6 +351,8 @@ Engine::~Engine() {
   if (impl_->is_foreign()) (void)impl_.release();  // its threads are the parent's
 }
 const std::string& Engine::device() const { return impl_->device(); }
+std::string Engine::isa() const { return impl_->ops().isa(); }
+std::string Engine::arithmetic() const { return impl_->ops().arithmetic(); }
 int64_t Engine::n_ctx() const { return impl_->n_ctx(); }
 int Engine::n_threads() const { return impl_->n_threads(); }
 int64_t Engine::n_vocab() const { return impl_->n_vocab(); }

@@ -32,7 +32,7 @@ std::span<const SequenceShare> Scheduler::schedule() {
 
 void Scheduler::place(Sequence& sequence) {
   if (budget_ == 0) return;
-  const int n_tokens = static_cast<int>(std::min<int64_t>(budget_, sequence.n_to_compute()));
+  const int n_tokens = static_cast<int>(std::min<int64_t>(budget_, sequence.n_within_step()));
   while (!cache_.extend(sequence.pages, sequence.n_computed + n_tokens)) {
     const bool is_youngest = running_.back().get() == &sequence;
     // Alone, a sequence always fits.
@@ -51,7 +51,7 @@ bool Scheduler::place_next_waiting() {
   // A newcomer displaces nobody, and starts only when it can get as far as its first new token.
   const int64_t n_wanted = std::min<int64_t>(std::ssize(next.tokens) + 1, next.n_most);
   if (cache_.n_full_pages_free() < kv::n_pages_for(n_wanted)) return false;
-  const int n_tokens = static_cast<int>(std::min<int64_t>(budget_, next.n_to_compute()));
+  const int n_tokens = static_cast<int>(std::min<int64_t>(budget_, next.n_within_step()));
   if (!cache_.extend(next.pages, n_tokens)) return false;
   running_.push_back(std::move(waiting_.front()));
   waiting_.pop_front();

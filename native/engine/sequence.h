@@ -27,6 +27,10 @@ struct Sequence {
 
   int64_t n_prompt() const { return std::ssize(request.prompt); }
   int64_t n_to_compute() const { return std::ssize(tokens) - n_computed; }
+  // Of those, the most that one step may take.
+  int64_t n_within_step() const {
+    return n_computed < request.n_depth ? request.n_depth - n_computed : n_to_compute();
+  }
   std::span<const int32_t> output() const {
     return std::span(tokens).subspan(request.prompt.size());
   }

@@ -62,6 +62,8 @@ void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {
                        " has to hold it and an answer; shorten the prompt, or open the model with "
                        "a larger n_ctx where it has one");
   require_count("max_tokens", request.max_tokens, int64_t{-1});
+  require(request.n_depth >= 0 && request.n_depth <= n_prompt, "n_depth", request.n_depth,
+          "0 to the length of the prompt");
   require(request.temperature >= 0 && std::isfinite(request.temperature), "temperature",
           request.temperature, "0 or more");
   require_count("top_k", request.top_k, 0);

@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/family.h"
@@ -183,6 +185,12 @@ struct Limits {
   int32_t n_vocab = 0;
 };
 
+// What a weight matrix is for.
+enum class Use {
+  product,  // multiplied with
+  lookup,   // single rows are read
+};
+
 // What an operation costs at least, however it is done: the roofline's two numbers.
 struct Work {
   uint64_t bytes = 0;  // weights, KV and activations moved
@@ -214,6 +222,8 @@ class Ops {
   virtual ~Ops() = default;
 
   virtual const char* name() const = 0;         // as in LLM(device=...)
+  virtual const char* isa() const = 0;          // of its inner loops: "scalar", "avx2", ...
+  virtual const char* arithmetic() const = 0;   // of its matrix products: "float32" or "int8"
   virtual size_t kv_element_bytes() const = 0;  // of one stored K or V value
   // Bytes of scratch that reserve(limits) takes.
   virtual size_t scratch_bytes(const Limits& limits) const = 0;
@@ -221,7 +231,7 @@ class Ops {
   virtual void reserve(const Limits& limits) = 0;
   // The matrix in the layout this device computes with; may be the argument itself, which then must
   // stay alive.
-  virtual Matrix adopt(const Matrix& host) = 0;
+  virtual Matrix adopt(const Matrix& host, Use use) = 0;
 
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void norm(const NormArgs& args) = 0;
@@ -238,5 +248,11 @@ class Ops {
 // The float32 model written like the paper; the truth every other device is compared with. The pool
 // is borrowed.
 std::unique_ptr<Ops> make_reference_ops(ThreadPool& pool);
+
+// The CPU device on one of cpu_isas(), or the best of them for "auto". The pool is borrowed. Throws
+// RequestError for another name.
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& isa);
+// Instruction sets that this machine and this build have kernels for, best first.
+std::vector<std::string> cpu_isas();
 
 }  // namespace gptoss::kernels

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/memory.h"
 #include "model/tensor_locator.h"
 #include "quant/codec.h"
 
@@ -34,7 +35,8 @@ class Loader {
          std::vector<Buffer>& converted)
       : locator_(file, config), config_(config), ops_(ops), pool_(pool), converted_(converted) {}
 
-  Matrix matrix(int layer, const std::string& name, int64_t cols, int64_t rows, int64_t count = 1) {
+  Matrix matrix(int layer, const std::string& name, int64_t cols, int64_t rows, int64_t count = 1,
+                kernels::Use use = kernels::Use::product) {
     const Location at = locator_.locate(layer, name);
     const auto type = static_cast<TensorType>(at.tensor->type_id);
     const size_t row_bytes = quant::row_bytes(type, static_cast<size_t>(cols));
@@ -45,7 +47,11 @@ class Loader {
                 at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
                 row_bytes * static_cast<size_t>(at.step),
                 row_bytes * static_cast<size_t>(at.n_outputs)};
-    return ops_.adopt(is_computed_natively(type) ? view : as_q8_0(view));
+    const Matrix source = is_computed_natively(type) ? view : as_q8_0(view);
+    const Matrix adopted = ops_.adopt(source, use);
+    if (adopted.data != source.data && source.data != view.data) converted_.pop_back();
+    if (adopted.data != view.data) drop_pages(at.tensor->data);
+    return adopted;
   }
 
   // `n_outputs` floats for each of `count` experts.
@@ -109,7 +115,7 @@ Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops&
   const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(),
                 key_value = config.key_value_width();
   const int64_t n_experts = config.n_experts;
-  embedding = load.matrix(-1, "token_embd.weight", hidden, config.n_vocab);
+  embedding = load.matrix(-1, "token_embd.weight", hidden, config.n_vocab, 1, kernels::Use::lookup);
   unembedding = load.matrix(-1, "output.weight", hidden, config.n_vocab);
   output_norm = load.floats(-1, "output_norm.weight", hidden);
   layers.reserve(static_cast<size_t>(config.n_layers));

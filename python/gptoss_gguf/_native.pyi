@@ -44,6 +44,8 @@ class EngineOptions:
         max_sequences: int = 8,  # most sequences computed in one step
         max_queue: int = 256,  # most requests beyond those, which wait
         n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
+        profile: bool = False,  # lets requests ask for a record of every operation
+        cpu_isa: str = "auto",  # of the device "cpu": one of cpu_isas(), or "auto" for the best
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -59,6 +61,10 @@ class EngineOptions:
     def max_queue(self) -> int: ...
     @property
     def n_cached(self) -> int: ...
+    @property
+    def profile(self) -> bool: ...
+    @property
+    def cpu_isa(self) -> str: ...
 
 class Request:
     """One completion: a prompt and how to continue it."""
@@ -81,7 +87,26 @@ class Request:
         completion_index: int = 0,  # which of n completions of one prompt this is; part of the RNG counter
         top_logprobs: int = -1,  # -1 = no logprobs; k = the sampled token's and the k best
         prompt_logits: bool = False,  # return the logits of every prompt position
+        n_depth: int = 0,  # leading prompt tokens that share no step with those behind them
+        profile: bool = False,  # record every operation; needs EngineOptions(profile=True)
     ) -> None: ...
+
+class OpCall:
+    """One call of an operation, with the least it must move and multiply; times in monotonic seconds."""
+
+    name: str
+    begin: float
+    end: float
+    bytes: int  # weights, KV and activations
+    macs: int  # multiply-adds
+
+class StepReport:
+    """One step of the engine that worked on a request; times in monotonic seconds."""
+
+    begin: float
+    end: float
+    n_tokens: int  # of this request that the step computed
+    calls: list[OpCall]  # in order, if asked for; of the whole step, other requests included
 
 class Chunk:
     """What became ready since the last chunk. All lists are aligned with token_ids."""
@@ -91,6 +116,7 @@ class Chunk:
     top_logprobs: list[list[tuple[int, float]]]
     finish_reason: str | None  # "stop" | "length" | "cancelled"; set on the last chunk only
     n_prompt: int  # prompt tokens computed so far
+    steps: list[StepReport]  # that worked on this request
     def take_prompt_logits(
         self,
     ) -> NDArray[np.float32] | None: ...  # (n, n_vocab) rows of this chunk, moved out
@@ -121,6 +147,10 @@ class Engine:
     @property
     def device(self) -> str: ...
     @property
+    def isa(self) -> str: ...  # instruction set it computes with, as in measure_machine()
+    @property
+    def arithmetic(self) -> str: ...  # of its matrix products, as in measure_machine()
+    @property
     def n_ctx(self) -> int: ...
     @property
     def n_threads(self) -> int: ...
@@ -132,7 +162,21 @@ class Engine:
     def close(self) -> None:
         """Cancels everything and joins the engine thread. Idempotent."""
 
+class ArithmeticPeak:
+    isa: str  # "scalar" (what the compiler makes of plain code), "avx2", ...
+    arithmetic: str  # "float32" or "int8"
+    macs_per_second: float  # multiply-adds of all threads
+
+class MachineLimits:
+    n_threads: int
+    read_bytes_per_second: float  # from memory, all threads reading
+    peaks: list[ArithmeticPeak]  # of every instruction set this machine has, plainest first
+
+def measure_machine(n_threads: int = 0) -> MachineLimits:
+    """What this machine can read and multiply; takes about two seconds. 0 threads: one per core."""
+
 def version() -> str: ...
 def devices() -> list[str]: ...
+def cpu_isas() -> list[str]: ...
 def tensor_table() -> list[tuple[str, bool, tuple[str, ...], str]]:
     """(name without "blk.N.", per layer, names of sizes in ggml order, role) of every tensor of a model."""

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import pytest
-from gptoss_gguf.convert import convert_checkpoint
+from gptoss_gguf.convert import Dense, convert_checkpoint
 
 from tests.fixtures.models import build
 
 Experts = Literal["mxfp4", "bf16"]
-GoldenGguf = Callable[[str, Experts], Path]
+
+
+class GoldenGguf(Protocol):
+    """(model name, kind of experts, type of dense weights) -> path of its GGUF; bf16 rounds nothing."""
+
+    def __call__(self, name: str, experts: Experts, dense: Dense = "bf16") -> Path: ...
 
 
 @pytest.fixture(scope="session")
 def golden_gguf(tmp_path_factory: pytest.TempPathFactory) -> GoldenGguf:
-    """(model name, kind of experts) -> path of its GGUF, with bf16 dense weights: nothing is rounded."""
     folder = tmp_path_factory.mktemp("goldens")
 
-    def path_of(name: str, experts: Experts) -> Path:
-        out = folder / f"{name}-{experts}.gguf"
-        if not out.exists():
-            checkpoint = folder / f"{name}-{experts}"
+    def path_of(name: str, experts: Experts, dense: Dense = "bf16") -> Path:
+        checkpoint = folder / f"{name}-{experts}"
+        out = folder / f"{name}-{experts}-{dense}.gguf"
+        if not checkpoint.exists():
             build(name, experts, checkpoint)
-            convert_checkpoint(checkpoint, out, dense="bf16")
+        if not out.exists():
+            convert_checkpoint(checkpoint, out, dense=dense)
         return out
 
     return path_of

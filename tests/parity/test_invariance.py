@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gptoss_gguf import LLM, SamplingParams
+from gptoss_gguf import LLM, SamplingParams, _native
 from gptoss_gguf.output import Output
 
 from tests.fixtures.models import Golden, goldens
 
-from .conftest import GoldenGguf
+from .conftest import Dense, GoldenGguf
 
 MODEL = "e8"
 
@@ -19,14 +19,16 @@ def golden_of_length(n: int) -> Golden:
 
 
 @pytest.mark.parametrize("n_tokens", [330, 1150])
-def test_chunking_and_threads(n_tokens: int, golden_gguf: GoldenGguf) -> None:
-    path = str(golden_gguf(MODEL, "mxfp4"))
+@pytest.mark.parametrize("dense", ["bf16", "q8_0"])
+@pytest.mark.parametrize("device", _native.devices())
+def test_chunking_and_threads(device: str, dense: Dense, n_tokens: int, golden_gguf: GoldenGguf) -> None:
+    path = str(golden_gguf(MODEL, "mxfp4", dense))
     tokens = golden_of_length(n_tokens).ids.tolist()
-    with LLM(path, n_batch=n_tokens, n_threads=1) as llm:
+    with LLM(path, device=device, n_batch=n_tokens, n_threads=1) as llm:
         expected = llm.logits(tokens)
     for n_batch in (1, 7, 64, n_tokens):
         for n_threads in (1, 2):
-            with LLM(path, n_batch=n_batch, n_threads=n_threads) as llm:
+            with LLM(path, device=device, n_batch=n_batch, n_threads=n_threads) as llm:
                 assert np.array_equal(llm.logits(tokens), expected), (n_batch, n_threads)
 
 

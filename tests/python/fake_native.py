@@ -45,6 +45,7 @@ class EngineOptions:
     n_batch: int = 512
     max_sequences: int = 8
     max_queue: int = 256
+    cpu_isa: str = "auto"
 
 
 class Request:
@@ -228,4 +229,8 @@ def version() -> str:
 
 
 def devices() -> list[str]:
+    return ["fake"]
+
+
+def cpu_isas() -> list[str]:
     return ["fake"]

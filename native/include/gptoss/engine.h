@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <gptoss/profile.h>
+
 namespace gptoss {
 
 struct EngineOptions {
@@ -21,6 +23,8 @@ struct EngineOptions {
   int max_queue = 256;          // most requests beyond those, which wait
   int64_t n_cached =
       0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
+  bool profile = false;          // lets requests ask for a record of every operation
+  std::string cpu_isa = "auto";  // of the device "cpu": one of cpu_isas(), or "auto" for the best
 };
 
 // One completion of one prompt.
@@ -40,6 +44,8 @@ struct Request {
   uint32_t completion_index = 0;  // which of n completions this is: part of the random counter
   int32_t top_logprobs = -1;      // -1 = no logprobs; k = the chosen token's and the k best
   bool prompt_logits = false;     // return the logits of every prompt position
+  int64_t n_depth = 0;            // leading prompt tokens that share no step with those behind them
+  bool profile = false;           // record every operation; needs EngineOptions::profile
 };
 
 enum class FinishReason { none, stop, length, cancelled };
@@ -52,6 +58,7 @@ struct Chunk {
   std::vector<float>
       prompt_logits;     // (rows, n_vocab) of the prompt positions computed since the last chunk
   int64_t n_prompt = 0;  // prompt tokens computed so far
+  std::vector<StepReport> steps;                    // that worked on this request
   FinishReason finish_reason = FinishReason::none;  // set on the last chunk
 };
 
@@ -96,7 +103,9 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const std::string& device() const;
-  int64_t n_ctx() const;  // tokens
+  std::string isa() const;         // instruction set it computes with, as in measure_machine()
+  std::string arithmetic() const;  // of its matrix products, as in measure_machine()
+  int64_t n_ctx() const;           // tokens
   int n_threads() const;
   int64_t n_vocab() const;
 
@@ -114,5 +123,7 @@ class Engine {
 
 // The devices this build can compute on, best first.
 std::vector<std::string> devices();
+// The instruction sets that the device "cpu" has kernels for on this machine, best first.
+std::vector<std::string> cpu_isas();
 
 }  // namespace gptoss

@@ -36,9 +36,7 @@ void ReferenceOps::reserve(const Limits& limits) {
                     "decoded weight rows");
   scores_ = Buffer(n_threads * static_cast<size_t>(limits.n_positions) * sizeof(float),
                    "attention scores");
-  expert_uses_.resize(static_cast<size_t>(limits.n_tokens) * kExpertsPerToken);
-  expert_cursor_.resize(static_cast<size_t>(limits.n_experts));
-  groups_.reserve(static_cast<size_t>(limits.n_experts));
+  expert_groups_.reserve(limits.n_tokens, limits.n_experts);
   sampler_scratch_.assign(n_threads, sampling::Scratch(limits.n_vocab));
 }
 

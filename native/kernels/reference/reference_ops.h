@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/ops.h"
+#include "kernels/routing.h"
 
 namespace gptoss::kernels::reference {
 
@@ -15,10 +16,14 @@ class ReferenceOps final : public Ops {
   explicit ReferenceOps(ThreadPool& pool) : pool_(pool) {}
 
   const char* name() const override { return "reference"; }
+  const char* isa() const override { return "scalar"; }
+  const char* arithmetic() const override { return "float32"; }
   size_t kv_element_bytes() const override { return sizeof(float); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
-  Matrix adopt(const Matrix& host) override { return host; }  // computes from the file's own bytes
+  Matrix adopt(const Matrix& host, Use) override {
+    return host;
+  }  // computes from the file's own bytes
 
   void embed(const EmbedArgs& args) override;
   void norm(const NormArgs& args) override;
@@ -32,28 +37,19 @@ class ReferenceOps final : public Ops {
   void choose(const ChooseArgs& args) override;
 
  private:
-  // Uses of one expert by the tokens of a step: entries [begin, end) of expert_uses_.
-  struct ExpertGroup {
-    int expert, begin, end;
-  };
-
   // Calls store(row of x, output, W x + bias) for every output of the matrix and each of the n rows
   // of x (n, cols).
   template <typename Store>
   void linear(const Linear& linear, const float* x, int n, Store store);
-  // Sorts the (token, slot) pairs of a step by expert, so that each expert's rows are decoded once.
-  void group_by_expert(const int32_t* experts, int n, int64_t n_experts);
   // Weight row `row` of matrix `which`, decoded into this thread's scratch `slot` (0 or 1); (cols)
   // floats.
   const float* decoded_row(const Matrix& matrix, int64_t which, int64_t row, int thread, int slot);
 
   ThreadPool& pool_;  // borrowed
   Limits limits_;
-  Buffer decoded_;                      // (threads, 2, widest_row) floats
-  Buffer scores_;                       // (threads, n_positions) floats
-  std::vector<int32_t> expert_uses_;    // (n_tokens * 4) pair numbers token * 4 + slot, by expert
-  std::vector<int32_t> expert_cursor_;  // (n_experts) scratch of the counting sort
-  std::vector<ExpertGroup> groups_;     // experts in use, ascending
+  Buffer decoded_;  // (threads, 2, widest_row) floats
+  Buffer scores_;   // (threads, n_positions) floats
+  ExpertGroups expert_groups_;
   std::vector<sampling::Scratch> sampler_scratch_;  // (threads)
 };
 

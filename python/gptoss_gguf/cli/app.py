@@ -29,6 +29,19 @@ class Dense(StrEnum):
     f16 = "f16"
 
 
+class Synthetic(StrEnum):
+    small = "20b"
+    large = "120b"
+    tiny = "tiny"
+
+
+class Format(StrEnum):
+    md = "md"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
 _MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], or gpt-oss-20b / gpt-oss-120b."
 _SAMPLING = "Sampling"
 _ENGINE = "Engine"
@@ -169,3 +182,69 @@ def pull(model: Annotated[str, typer.Argument(help=_MODEL_HELP)]) -> None:
     from gptoss_gguf.models import resolve_model
 
     typer.echo(resolve_model(model))
+
+
+@app.command()
+def bench(
+    model: Annotated[str | None, typer.Option("-m", "--model", help=_MODEL_HELP)] = None,
+    synthetic: Annotated[
+        Synthetic | None,
+        typer.Option("--synthetic", help="Instead of -m: random weights in the shapes of this model."),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option("--layers", min=1, help="Layers of the synthetic model.", show_default="all"),
+    ] = None,
+    n_prompt: Annotated[
+        str, typer.Option("-p", "--n-prompt", metavar="N,...", help="Prompt lengths to time; 0: none.")
+    ] = "512",
+    n_gen: Annotated[
+        str, typer.Option("-n", "--n-gen", metavar="N,...", help="Tokens to generate one by one; 0: none.")
+    ] = "128",
+    n_depth: Annotated[
+        str,
+        typer.Option("-d", "--n-depth", metavar="N,...", help="Tokens in the KV cache before that."),
+    ] = "0",
+    repetitions: Annotated[
+        int, typer.Option("-r", "--repetitions", min=1, help="Repetitions, after one that is not timed.")
+    ] = 5,
+    threads: Annotated[int, typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core.")] = 0,
+    device: Annotated[
+        str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.")
+    ] = "auto",
+    output: Annotated[Format, typer.Option("-o", "--output", help="Table, or llama-bench's fields.")] = (
+        Format.md
+    ),
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where the time goes, per operation.")
+    ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Write every operation to a Chrome trace."),
+    ] = None,
+) -> None:
+    """Measure how fast a model runs, and how fast this machine could run it.
+
+    Times prompts (pp512: 512 tokens at once) and generation (tg128: 128 tokens one by one), and says how much
+    they move from memory (GB/s) and multiply (GMAC/s), in percent of what this machine reached just before.
+    First the model is loaded in a process of its own: cold, once the system was asked to forget its pages,
+    and warm.
+
+    Examples: `gptoss bench --synthetic 20b --layers 4`, `gptoss bench -m x.gguf -p 0 -n 64 -d 0,4096`
+    """
+    from gptoss_gguf.cli.bench import run_bench
+
+    run_bench(
+        model,
+        synthetic=synthetic.value if synthetic else None,
+        n_layers=layers,
+        n_prompt=n_prompt,
+        n_gen=n_gen,
+        n_depth=n_depth,
+        n_repetitions=repetitions,
+        n_threads=threads,
+        device=device,
+        form=output.value,
+        profile=profile,
+        trace=trace,
+    )

@@ -11,13 +11,17 @@ from gptoss_gguf.models.names import Checkpoint, HubModel, parse_name
 from gptoss_gguf.progress import size_text
 
 _CONTEXTS = (4096, 32_768, 131_072)
-_KV_BYTES = 4  # per value: the reference device, the only one yet, keeps keys and values in float32
+_KV_BYTES = 2  # per value, on the devices that people use; the reference device keeps float32
 _SHOWN_ITEMS = 3
 
 
 def print_info(model: str | None, *, list_tensors: bool, as_json: bool) -> None:
     """Prints the devices of this machine and, with a model, its header, tensors and memory plan."""
-    facts: dict[str, Any] = {"version": __version__, "devices": _native.devices()}
+    facts: dict[str, Any] = {
+        "version": __version__,
+        "devices": _native.devices(),
+        "cpu_isas": _native.cpu_isas(),
+    }
     if model is not None:
         facts |= _describe(_native.ModelFile(str(_local_path(model))), list_tensors or as_json)
     if as_json:
@@ -105,6 +109,7 @@ def _memory(metadata: Mapping[str, Any], weight_bytes: int) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> Iterable[str]:
     yield f"gptoss {facts['version']}; devices: {', '.join(facts['devices'])}"
+    yield f"cpu instruction sets, best first: {', '.join(facts['cpu_isas'])}"
     if "files" not in facts:
         return
     yield ""
@@ -121,7 +126,7 @@ def _lines(facts: dict[str, Any]) -> Iterable[str]:
     memory = facts["memory"]
     yield f"memory: {size_text(memory['weights'])} of weights"
     for n_ctx, n_bytes in memory.get("kv_cache", {}).items():
-        yield f"        {size_text(n_bytes)} of float32 KV cache at a context of {int(n_ctx):,} tokens"
+        yield f"        {size_text(n_bytes)} of KV cache at a context of {int(n_ctx):,} tokens"
     for tensor in facts.get("tensors", ()):
         shape = "x".join(map(str, tensor["shape"]))
         yield f"{tensor['name']:<40} {tensor['type']:<6} {shape:>20} {tensor['bytes']:>14,}"

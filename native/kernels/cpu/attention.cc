@@ -1,0 +1,122 @@
+// Rotary embedding, KV append and attention with sinks.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/product.inl.h"
+#include "kernels/positions.h"
+
+namespace gptoss::kernels::cpu {
+namespace {
+
+constexpr int kTileTokens = kQueryRows / kQueryGroup;
+
+int64_t n_tiles(const SequenceRows& sequence) {
+  return (sequence.n_rows + kTileTokens - 1) / kTileTokens;
+}
+
+}  // namespace
+
+void CpuOps::qkv_rope_append(const QkvArgs& args) {
+  const int64_t q_width = args.q.weight.rows, kv_width = args.k.weight.rows;
+  float* const keys_values = keys_values_.as<float>();  // (n, 2, kv_width)
+  const Inputs inputs =
+      prepare(args.x, args.n, args.q.weight.cols, {&args.q.weight, &args.k.weight, &args.v.weight});
+  const Linear* const linears[] = {&args.q, &args.k, &args.v};
+  product(linears, inputs, args.n,
+          [&](size_t which, int64_t row, int64_t first, const float* sums, int64_t n) {
+            float* const out =
+                which == 0 ? args.query + row * q_width
+                           : keys_values + (2 * row + static_cast<int64_t>(which) - 1) * kv_width;
+            std::copy_n(sums, n, out + first);
+          });
+
+  pool_.parallel_for(args.n, [&](int64_t t, int) {
+    const SequenceRows& sequence = sequence_of_row(args.sequences, t);
+    const int32_t* pages = pages_of(sequence, args.sliding);
+    const int64_t position = position_of_row(sequence, t);
+    float* const keys = keys_values + 2 * t * kv_width;
+    rotate(*args.rope, position, args.query + t * q_width, q_width / kHeadDim);
+    rotate(*args.rope, position, keys, args.kv.n_kv_heads);
+    for (int64_t head = 0; head < args.kv.n_kv_heads; ++head)
+      for (const KeyOrValue which : {KeyOrValue::key, KeyOrValue::value})
+        kernels_.store_half(keys + static_cast<int64_t>(which) * kv_width + head * kHeadDim,
+                            cached<uint16_t>(args.kv, pages, position, which, head), kHeadDim);
+  });
+}
+
+void CpuOps::attend(const AttendArgs& args) {
+  int64_t n_items = 0;
+  for (const SequenceRows& sequence : args.sequences) n_items += n_tiles(sequence);
+  const int64_t n_kv_heads = args.kv.n_kv_heads;
+  pool_.parallel_for(n_items * n_kv_heads, [&](int64_t item, int thread) {
+    // The last tiles of a prompt see the most: longest first.
+    int64_t tile = n_items - 1 - item / n_kv_heads;
+    const SequenceRows* sequence = args.sequences.data();
+    for (; tile >= n_tiles(*sequence); ++sequence) tile -= n_tiles(*sequence);
+    const int64_t first = tile * kTileTokens;
+    const auto n_tokens =
+        static_cast<int>(std::min<int64_t>(kTileTokens, sequence->n_rows - first));
+    attend_tile(args, *sequence, sequence->row_begin + first, n_tokens, item % n_kv_heads, thread);
+  });
+}
+
+void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, int64_t first_row,
+                         int n_tokens, int64_t kv_head, int thread) {
+  Workspace& space = workspace(thread);
+  const int n_rows = n_tokens * kQueryGroup;
+  const float* queries[kQueryRows];
+  float highest[kQueryRows], denominator[kQueryRows];
+  int16_t first[kQueryRows], end[kQueryRows];
+  std::fill_n(space.values_sum, n_rows * kHeadDim, 0.0f);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
+  const auto offset_of = [&](int r) {  // of the query's 64 values
+    return ((first_row + r / kQueryGroup) * args.n_heads + kv_head * kQueryGroup +
+            r % kQueryGroup) *
+           kHeadDim;
+  };
+  for (int r = 0; r < n_rows; ++r) {
+    float* const query = space.queries + r * kHeadDim;
+    for (int d = 0; d < kHeadDim; ++d) query[d] = args.query[offset_of(r) + d] * scale;
+    queries[r] = query;
+    // The sink is one more column of the softmax that carries no value.
+    highest[r] = args.sinks[kv_head * kQueryGroup + r % kQueryGroup];
+    denominator[r] = 1.0f;
+  }
+
+  const int64_t begin = position_of_row(sequence, first_row), last = begin + n_tokens - 1;
+  KeyBlockArgs block{.n_rows = n_rows,
+                     .queries = queries,
+                     .first = first,
+                     .end = end,
+                     .highest = highest,
+                     .denominator = denominator,
+                     .values_sum = space.values_sum,
+                     .scratch = &space.keys};
+  const int32_t* const pages = pages_of(sequence, args.sliding);
+  for (int64_t key = first_seen(begin, args.sliding) / kKeyBlock * kKeyBlock; key <= last;
+       key += kKeyBlock) {
+    for (int64_t page = 0; page < kKeyBlock / kPageTokens; ++page) {
+      // Pages that are freed, or not there yet, hold nothing that a row sees.
+      const int64_t index = key / kPageTokens + page;
+      if (index * kPageTokens > last || pages[index] < 0) continue;
+      block.keys[page] = page_of_head<uint16_t>(args.kv, pages[index], KeyOrValue::key, kv_head);
+      block.values[page] =
+          page_of_head<uint16_t>(args.kv, pages[index], KeyOrValue::value, kv_head);
+    }
+    for (int r = 0; r < n_rows; ++r) {
+      const int64_t position = begin + r / kQueryGroup;
+      const auto within = [&](int64_t at) {
+        return static_cast<int16_t>(std::clamp<int64_t>(at - key, 0, kKeyBlock));
+      };
+      first[r] = within(first_seen(position, args.sliding));
+      end[r] = within(position + 1);
+    }
+    kernels_.attend_block(block);
+  }
+  for (int r = 0; r < n_rows; ++r)
+    for (int d = 0; d < kHeadDim; ++d)
+      args.attended[offset_of(r) + d] = space.values_sum[r * kHeadDim + d] / denominator[r];
+}
+
+}  // namespace gptoss::kernels::cpu

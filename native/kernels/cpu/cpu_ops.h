@@ -1,0 +1,93 @@
+// The CPU device: packed weights, activations in int8 (one scale per 32), K and V in halves,
+// float32 for everything else. The inner loops are in the kernel table of the machine's instruction
+// set; here is who computes what.
+#pragma once
+
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/ops.h"
+#include "kernels/routing.h"
+
+namespace gptoss::kernels::cpu {
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(ThreadPool& pool, const KernelTable& kernels) : pool_(pool), kernels_(kernels) {}
+
+  const char* name() const override { return "cpu"; }
+  const char* isa() const override { return kernels_.isa; }
+  const char* arithmetic() const override { return "int8"; }
+  size_t kv_element_bytes() const override { return sizeof(uint16_t); }
+  size_t scratch_bytes(const Limits& limits) const override;
+  void reserve(const Limits& limits) override;
+  // Packs what is multiplied with, on all threads. Throws OutOfMemoryError when the copy would not
+  // fit.
+  Matrix adopt(const Matrix& host, Use use) override;
+
+  void embed(const EmbedArgs& args) override;
+  void norm(const NormArgs& args) override;
+  void qkv_rope_append(const QkvArgs& args) override;
+  void attend(const AttendArgs& args) override;
+  void project_residual(const ProjectArgs& args) override;
+  void route(const RouteArgs& args) override;
+  void moe_up_swiglu(const MoeUpArgs& args) override;
+  void moe_down_combine(const MoeDownArgs& args) override;
+  void logits(const LogitsArgs& args) override;
+  void choose(const ChooseArgs& args) override;
+
+ private:
+  // Rows of input of a product, in both forms; `quantized` only where a matrix takes it.
+  struct Inputs {
+    const float* x = nullptr;  // (rows, cols)
+    const QuantBlock* quantized = nullptr;
+    int64_t cols = 0;
+
+    const void* row(quant::TensorType type, int64_t index) const;
+  };
+  // What a thread writes to while it computes one item.
+  struct Workspace {
+    float out[kProductRows * kProductWidth];
+    const void* inputs[kProductRows];
+    KeyBlockScratch keys;
+    float queries[kQueryRows * kHeadDim];
+    float values_sum[kQueryRows * kHeadDim];
+  };
+
+  Workspace& workspace(int thread) const;
+  std::byte* unpacked(int thread) const;
+
+  // The inputs of these matrices, quantised if one of them is of an integer type.
+  Inputs prepare(const float* x, int64_t rows, int64_t cols,
+                 std::initializer_list<const Matrix*> users);
+  // Sums of two panels (the second may be nullptr) for `n_rows` rows of input; row_of(r): the place
+  // of row r among the inputs. out: (n_rows, kProductWidth).
+  template <class RowOf>
+  void multiply(quant::TensorType type, const std::byte* first, const std::byte* second,
+                const Inputs& inputs, size_t n_rows, RowOf row_of, float* out, int thread);
+  void run_product(quant::TensorType type, const ProductArgs& args) const;
+  // Calls store(matrix, row, first output, sums, how many) for all outputs of all matrices, where
+  // sums has the bias added. All threads.
+  template <class Store>
+  void product(std::span<const Linear* const> linears, const Inputs& inputs, int64_t n_rows,
+               Store store);
+
+  void attend_tile(const AttendArgs& args, const SequenceRows& sequence, int64_t first_row,
+                   int n_tokens, int64_t kv_head, int thread);
+
+  ThreadPool& pool_;            // borrowed
+  const KernelTable& kernels_;  // borrowed
+  Limits limits_;
+  std::vector<Buffer> packed_;
+  Buffer workspaces_;     // (threads) Workspace
+  Buffer unpacked_;       // (threads, unpacked_bytes(widest_row / 32))
+  Buffer quantized_;      // (rows, widest_row / 32) QuantBlock
+  Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
+  Buffer router_logits_;  // (n_tokens, n_experts) floats
+  ExpertGroups expert_groups_;
+  std::vector<sampling::Scratch> sampler_scratch_;  // (threads)
+};
+
+}  // namespace gptoss::kernels::cpu

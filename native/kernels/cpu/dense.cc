@@ -1,0 +1,181 @@
+// Weights, scratch, embedding, norms and dense products.
+#include <string>
+
+#include <gptoss/error.h>
+
+#include "base/memory.h"
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/pack.h"
+#include "kernels/cpu/product.inl.h"
+#include "quant/codec.h"
+
+namespace gptoss::kernels {
+
+using quant::TensorType;
+
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& isa) {
+  return std::make_unique<cpu::CpuOps>(pool, cpu::kernels_for(isa));
+}
+
+namespace cpu {
+namespace {
+
+bool is_integer(TensorType packed) {
+  return packed == TensorType::mxfp4 || packed == TensorType::q8_0;
+}
+
+// Rows of input of the largest product: all experts of a step's tokens, or rows of logits.
+int64_t most_input_rows(const Limits& limits) {
+  constexpr int64_t kLogitsRows = 16;
+  return std::max<int64_t>(int64_t{limits.n_tokens} * kExpertsPerToken, kLogitsRows);
+}
+
+int64_t widest_blocks(const Limits& limits) { return (limits.widest_row + kBlock - 1) / kBlock; }
+
+struct ScratchBytes {
+  size_t workspaces, unpacked, quantized, keys_values, router_logits;
+};
+
+ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_bytes) {
+  const auto n_tokens = static_cast<size_t>(limits.n_tokens);
+  return {n_threads * workspace_bytes, n_threads * unpacked_bytes(widest_blocks(limits)),
+          static_cast<size_t>(most_input_rows(limits) * widest_blocks(limits)) * sizeof(QuantBlock),
+          n_tokens * static_cast<size_t>(limits.widest_row) * sizeof(float),
+          n_tokens * static_cast<size_t>(limits.n_experts) * sizeof(float)};
+}
+
+}  // namespace
+
+size_t CpuOps::scratch_bytes(const Limits& limits) const {
+  const auto n_threads = static_cast<size_t>(pool_.size());
+  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
+  return bytes.workspaces + bytes.unpacked + bytes.quantized + bytes.keys_values +
+         bytes.router_logits + n_threads * 3 * static_cast<size_t>(limits.n_vocab) * sizeof(float);
+}
+
+void CpuOps::reserve(const Limits& limits) {
+  limits_ = limits;
+  const auto n_threads = static_cast<size_t>(pool_.size());
+  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
+  workspaces_ = Buffer(bytes.workspaces, "the threads' workspaces");
+  unpacked_ = Buffer(bytes.unpacked, "unpacked weights");
+  quantized_ = Buffer(bytes.quantized, "quantised activations");
+  keys_values_ = Buffer(bytes.keys_values, "keys and values of a step");
+  router_logits_ = Buffer(bytes.router_logits, "router logits");
+  expert_groups_.reserve(limits.n_tokens, limits.n_experts);
+  sampler_scratch_.assign(n_threads, sampling::Scratch(limits.n_vocab));
+}
+
+Matrix CpuOps::adopt(const Matrix& host, Use use) {
+  if (use == Use::lookup) return host;
+  Matrix packed = host;
+  packed.type = packed_type(host.type);
+  packed.row_stride = panel_bytes(packed.type, host.cols / kBlock);
+  packed.matrix_stride = packed.row_stride * static_cast<size_t>(panels_of(host.rows));
+  const size_t n_bytes = packed.matrix_stride * static_cast<size_t>(host.count);
+  if (const auto available = available_memory(); available && n_bytes > *available)
+    throw OutOfMemoryError("the weights do not fit into memory: " + std::to_string(n_bytes >> 20) +
+                           " MiB more are needed, " + std::to_string(*available >> 20) +
+                           " MiB are free; close other programs or take a smaller model");
+  Buffer& buffer = packed_.emplace_back(n_bytes, "the weights");
+  buffer.prefer_huge_pages();
+  packed.data = buffer.data();
+  const int64_t n_panels = panels_of(host.rows);
+  pool_.parallel_for(n_panels * host.count, [&](int64_t item, int) {
+    pack_panel(host, item / n_panels, item % n_panels,
+               buffer.data() + static_cast<size_t>(item) * packed.row_stride);
+  });
+  return packed;
+}
+
+CpuOps::Workspace& CpuOps::workspace(int thread) const {
+  return workspaces_.as<Workspace>()[thread];
+}
+
+std::byte* CpuOps::unpacked(int thread) const {
+  return unpacked_.data() + static_cast<size_t>(thread) * unpacked_bytes(widest_blocks(limits_));
+}
+
+const void* CpuOps::Inputs::row(TensorType type, int64_t index) const {
+  if (is_integer(type)) return quantized + index * (cols / kBlock);
+  return x + index * cols;
+}
+
+CpuOps::Inputs CpuOps::prepare(const float* x, int64_t rows, int64_t cols,
+                               std::initializer_list<const Matrix*> users) {
+  Inputs inputs{x, quantized_.as<QuantBlock>(), cols};
+  const auto takes_integers = [](const Matrix* matrix) { return is_integer(matrix->type); };
+  if (std::any_of(users.begin(), users.end(), takes_integers))
+    pool_.parallel_for(rows, [&](int64_t row, int) {
+      kernels_.quantize(x + row * cols, cols / kBlock,
+                        quantized_.as<QuantBlock>() + row * (cols / kBlock));
+    });
+  return inputs;
+}
+
+void CpuOps::run_product(TensorType type, const ProductArgs& args) const {
+  switch (type) {
+    case TensorType::mxfp4:
+      return kernels_.product_mxfp4(args);
+    case TensorType::q8_0:
+      return kernels_.product_q8_0(args);
+    case TensorType::f16:
+      return kernels_.product_f16(args);
+    case TensorType::bf16:
+      return kernels_.product_bf16(args);
+    default:
+      return kernels_.product_f32(args);
+  }
+}
+
+void CpuOps::embed(const EmbedArgs& args) {
+  const Matrix& embedding = args.embedding;
+  pool_.parallel_for(args.n, [&](int64_t t, int) {
+    quant::dequantize_row(embedding.type, embedding.row(0, args.tokens[t]),
+                          args.x + t * embedding.cols, static_cast<size_t>(embedding.cols));
+  });
+}
+
+void CpuOps::norm(const NormArgs& args) {
+  pool_.parallel_for(args.n, [&](int64_t t, int) {
+    kernels_.rms_norm(args.x + t * args.hidden, args.weight, args.y + t * args.hidden, args.hidden,
+                      args.epsilon);
+  });
+}
+
+void CpuOps::project_residual(const ProjectArgs& args) {
+  const Matrix& w = args.linear.weight;
+  const Inputs inputs = prepare(args.x, args.n, w.cols, {&w});
+  const Linear* const linears[] = {&args.linear};
+  product(linears, inputs, args.n,
+          [&](size_t, int64_t row, int64_t first, const float* sums, int64_t n) {
+            float* residual = args.residual + row * w.rows + first;
+            for (int64_t i = 0; i < n; ++i) residual[i] += sums[i];
+          });
+}
+
+void CpuOps::logits(const LogitsArgs& args) {
+  const Linear unembedding{args.unembedding, nullptr};
+  const int64_t hidden = args.unembedding.cols, n_vocab = args.unembedding.rows;
+  pool_.parallel_for(args.n_rows, [&](int64_t i, int) {
+    kernels_.rms_norm(args.x + args.rows[i] * hidden, args.norm_weight, args.normed + i * hidden,
+                      hidden, args.epsilon);
+  });
+  const Inputs inputs = prepare(args.normed, args.n_rows, hidden, {&args.unembedding});
+  const Linear* const linears[] = {&unembedding};
+  product(linears, inputs, args.n_rows,
+          [&](size_t, int64_t row, int64_t first, const float* sums, int64_t n) {
+            std::copy_n(sums, n, args.logits + row * n_vocab + first);
+          });
+}
+
+void CpuOps::choose(const ChooseArgs& args) {
+  pool_.parallel_for(static_cast<int64_t>(args.rows.size()), [&](int64_t row, int thread) {
+    const auto i = static_cast<size_t>(row);
+    args.choices[i] = sampling::choose(args.rows[i], sampler_scratch_[static_cast<size_t>(thread)],
+                                       args.top_logprobs[i]);
+  });
+}
+
+}  // namespace cpu
+}  // namespace gptoss::kernels

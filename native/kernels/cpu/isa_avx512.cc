@@ -1,0 +1,9 @@
+// The kernels in AVX-512 with VNNI.
+#include "kernels/cpu/simd/vec_avx512.h"
+#include "kernels/cpu/templates/table.inl.h"
+
+namespace gptoss::kernels::cpu {
+
+constinit const KernelTable kAvx512Kernels = table_named("avx512");
+
+}  // namespace gptoss::kernels::cpu

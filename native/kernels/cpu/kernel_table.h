@@ -1,0 +1,84 @@
+// The inner loops of the CPU device, once for each instruction set. All give the same bits: integer
+// sums are exact, and every float operation is written down in one order for all.
+//
+// Pointers are borrowed for the call. "Panel": see layout.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/family.h"
+#include "kernels/cpu/layout.h"
+
+namespace gptoss::kernels::cpu {
+
+// 16 or 32 outputs of a matrix for up to kProductRows rows of input.
+struct ProductArgs {
+  const std::byte* panels[2] = {};      // the second may be nullptr
+  int64_t n_blocks = 0;                 // of 32 inputs
+  const void* const* inputs = nullptr;  // (n_rows): QuantBlock (n_blocks), or float (n_blocks * 32)
+  int n_rows = 0;
+  float* out = nullptr;          // (n_rows, 32): panel 0, then panel 1
+  std::byte* scratch = nullptr;  // (unpacked_bytes(n_blocks)), on a cache line
+};
+inline constexpr int kProductRows = 128;
+inline constexpr int kProductWidth = 2 * kPanelRows;
+
+// Two panels with codes of one byte and scales in float32.
+constexpr size_t unpacked_bytes(int64_t n_blocks) {
+  return static_cast<size_t>(n_blocks) * 2 * (kBlock * kPanelRows + kPanelRows * sizeof(float));
+}
+
+// One block of keys for the query rows of one KV head of one sequence. Positions count from the
+// block's first key.
+struct KeyBlockArgs {
+  const uint16_t* keys[kKeyBlock / kPageTokens] = {};  // (64, 64) halves of each page
+  const uint16_t* values[kKeyBlock / kPageTokens] = {};
+  int n_rows = 0;                         // query rows, a multiple of 8, at most kQueryRows
+  const float* const* queries = nullptr;  // (n_rows): 64 floats, scaled by 1/sqrt(64)
+  const int16_t* first = nullptr;         // (n_rows) first key that the row sees, below kKeyBlock
+  const int16_t* end = nullptr;  // (n_rows) end of what it sees, at most kKeyBlock; <= first: none
+  // Softmax so far, of each row: largest score, sum of exp(score - highest), weighted values.
+  float* highest = nullptr;      // (n_rows)
+  float* denominator = nullptr;  // (n_rows)
+  float* values_sum = nullptr;   // (n_rows, 64)
+  struct KeyBlockScratch* scratch = nullptr;
+};
+
+struct alignas(kLine) KeyBlockScratch {
+  float keys[kHeadDim][kKeyBlock];  // transposed
+  float values[kKeyBlock][kHeadDim];
+  float weights[kQueryRows][kKeyBlock];  // scores, then their exponentials
+};
+
+struct KernelTable {
+  const char* isa;
+  void (*product_mxfp4)(const ProductArgs& args);
+  void (*product_q8_0)(const ProductArgs& args);
+  void (*product_f32)(const ProductArgs& args);
+  void (*product_f16)(const ProductArgs& args);
+  void (*product_bf16)(const ProductArgs& args);
+  void (*attend_block)(const KeyBlockArgs& args);
+  // x, weight, y: (n), n a multiple of 32.
+  void (*rms_norm)(const float* x, const float* weight, float* y, int64_t n, float epsilon);
+  // x: (n_blocks * 32). A block with a NaN or an infinity gets NaN as its scale.
+  void (*quantize)(const float* x, int64_t n_blocks, QuantBlock* out);
+  // (up + 1) * gate * sigmoid(1.702 gate), clamped; each (16).
+  void (*swiglu)(const float* gate, const float* up, float* out);
+  // n is a multiple of 16; beyond the range of a half the largest half is stored.
+  void (*store_half)(const float* x, uint16_t* out, int64_t n);
+};
+
+extern const KernelTable kScalarKernels;
+#if defined(__x86_64__)
+extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels;
+#endif
+
+// The tables that this machine can run, best first.
+std::vector<const KernelTable*> supported_kernels();
+// The table of this name, or the best for "auto". Throws RequestError, naming those that there are.
+const KernelTable& kernels_for(const std::string& isa);
+
+}  // namespace gptoss::kernels::cpu

@@ -1,0 +1,64 @@
+// How the CPU device keeps weights and activations: what its kernels may rely on.
+//
+// A matrix is packed into panels of 16 rows, so that one vector register holds the same 4 inputs of
+// 16 outputs. A panel is contiguous and starts on a cache line: the codes of all its blocks of 32
+// inputs, then the scales. Rows that fill up the last panel are zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/family.h"
+#include "quant/tensor_type.h"
+
+namespace gptoss::kernels::cpu {
+
+inline constexpr int kPanelRows = 16;
+inline constexpr int kLine = 64;  // bytes of a cache line
+
+// 32 activations of one token, rounded to int8 with one scale: x[i] ~ scale * q[i].
+struct QuantBlock {
+  int8_t q[kBlock];
+  float scale;
+  int32_t sum;  // of q: what an offset of the weight codes has to be corrected by
+};
+static_assert(sizeof(QuantBlock) == 40);
+
+// Bytes of one block of 32 inputs x 16 rows.
+struct BlockBytes {
+  int codes = 0;
+  int scales = 0;
+};
+
+// mxfp4: codes [4][16 rows][4]: byte j of group g holds inputs 8g+j (low nibble) and 8g+4+j (high);
+//        scales [16 rows], exponents.
+// q8_0:  codes [8][16 rows][4]: inputs 4g+j; scales [16 rows], halves.
+// Others: [32 inputs][16 rows] values, no scales.
+constexpr BlockBytes block_bytes(quant::TensorType type) {
+  switch (type) {
+    case quant::TensorType::mxfp4:
+      return {kBlock / 2 * kPanelRows, kPanelRows};
+    case quant::TensorType::q8_0:
+      return {kBlock * kPanelRows, 2 * kPanelRows};
+    case quant::TensorType::f32:
+      return {4 * kBlock * kPanelRows, 0};
+    default:  // f16, bf16
+      return {2 * kBlock * kPanelRows, 0};
+  }
+}
+
+constexpr size_t panel_bytes(quant::TensorType type, int64_t n_blocks) {
+  const BlockBytes bytes = block_bytes(type);
+  const size_t exact =
+      static_cast<size_t>(bytes.codes + bytes.scales) * static_cast<size_t>(n_blocks);
+  return (exact + kLine - 1) / kLine * kLine;
+}
+
+constexpr int64_t panels_of(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
+
+// Attention looks at keys in blocks that begin at multiples of this position.
+inline constexpr int kKeyBlock = 256;
+// Query rows (tokens x the 8 heads of a KV head) that share the keys of a block.
+inline constexpr int kQueryRows = 64;
+
+}  // namespace gptoss::kernels::cpu

@@ -1,0 +1,107 @@
+// Router and experts.
+#include <algorithm>
+#include <span>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/product.inl.h"
+
+namespace gptoss::kernels::cpu {
+namespace {
+
+// Calls body(at most kProductRows of the uses) until all have been.
+template <class Body>
+void for_chunks(std::span<const int32_t> uses, Body body) {
+  for (size_t begin = 0; begin < uses.size(); begin += kProductRows)
+    body(uses.subspan(begin, std::min<size_t>(kProductRows, uses.size() - begin)));
+}
+
+}  // namespace
+
+void CpuOps::route(const RouteArgs& args) {
+  const Matrix& w = args.router.weight;
+  float* const logits = router_logits_.as<float>();
+  const Inputs inputs = prepare(args.x, args.n, w.cols, {&w});
+  const Linear* const linears[] = {&args.router};
+  product(linears, inputs, args.n,
+          [&](size_t, int64_t row, int64_t first, const float* sums, int64_t n) {
+            std::copy_n(sums, n, logits + row * w.rows + first);
+          });
+  pool_.parallel_for(args.n, [&](int64_t t, int) {
+    BestExperts best(args.experts + t * kExpertsPerToken);
+    for (int64_t e = 0; e < w.rows; ++e)
+      best.offer(static_cast<int32_t>(e), logits[t * w.rows + e]);
+    best.weigh(args.expert_weights + t * kExpertsPerToken);
+  });
+}
+
+void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
+  const Matrix& gate = args.gate.weight;
+  const Matrix& up = args.up.weight;
+  const Inputs inputs = prepare(args.x, args.n, gate.cols, {&gate, &up});
+  const auto groups = expert_groups_.sort(args.experts, args.n);
+  const int64_t n_panels = panels_of(gate.rows);
+  pool_.parallel_for(std::ssize(groups) * n_panels, [&](int64_t item, int thread) {
+    const ExpertGroups::Group& group = groups[static_cast<size_t>(item / n_panels)];
+    const int64_t index = item % n_panels, first = index * kPanelRows;
+    const int64_t n_outputs = std::min<int64_t>(kPanelRows, gate.rows - first);
+    const int64_t bias_at = group.expert * gate.rows + first;
+    float* const out = workspace(thread).out;
+    for_chunks(group.uses, [&](std::span<const int32_t> uses) {
+      const auto row_of = [&](size_t r) { return uses[r] / kExpertsPerToken; };
+      const std::byte* const gates = panel(gate, group.expert, index);
+      const std::byte* const ups = panel(up, group.expert, index);
+      if (gate.type == up.type) {
+        multiply(gate.type, gates, ups, inputs, uses.size(), row_of, out, thread);
+      } else {
+        multiply(gate.type, gates, nullptr, inputs, uses.size(), row_of, out, thread);
+        multiply(up.type, ups, nullptr, inputs, uses.size(), row_of, out + kPanelRows, thread);
+      }
+      for (size_t r = 0; r < uses.size(); ++r) {
+        float* const gated = out + r * kProductWidth;
+        add_bias(args.gate.bias + bias_at, gated, n_outputs);
+        add_bias(args.up.bias + bias_at, gated + kPanelRows, n_outputs);
+        kernels_.swiglu(gated, gated + kPanelRows, gated);
+        std::copy_n(gated, n_outputs, args.activated + uses[r] * gate.rows + first);
+      }
+    });
+  });
+}
+
+void CpuOps::moe_down_combine(const MoeDownArgs& args) {
+  const Matrix& down = args.down.weight;
+  const Inputs inputs =
+      prepare(args.activated, int64_t{args.n} * kExpertsPerToken, down.cols, {&down});
+  const auto groups = expert_groups_.sort(args.experts, args.n);
+  const int64_t n_panels = panels_of(down.rows), n_pairs = (n_panels + 1) / 2;
+  pool_.parallel_for(std::ssize(groups) * n_pairs, [&](int64_t item, int thread) {
+    const ExpertGroups::Group& group = groups[static_cast<size_t>(item / n_pairs)];
+    const int64_t index = item % n_pairs * 2, first = index * kPanelRows;
+    const int64_t n_outputs = std::min<int64_t>(kProductWidth, down.rows - first);
+    const std::byte* const second =
+        index + 1 < n_panels ? panel(down, group.expert, index + 1) : nullptr;
+    float* const out = workspace(thread).out;
+    for_chunks(group.uses, [&](std::span<const int32_t> uses) {
+      multiply(
+          down.type, panel(down, group.expert, index), second, inputs, uses.size(),
+          [&](size_t r) { return uses[r]; }, out, thread);
+      for (size_t r = 0; r < uses.size(); ++r) {
+        add_bias(args.down.bias + group.expert * down.rows + first, out + r * kProductWidth,
+                 n_outputs);
+        std::copy_n(out + r * kProductWidth, n_outputs,
+                    args.expert_out + uses[r] * down.rows + first);
+      }
+    });
+  });
+  pool_.parallel_for(args.n, [&](int64_t t, int) {
+    const float* const weights = args.expert_weights + t * kExpertsPerToken;
+    const float* const outs = args.expert_out + t * kExpertsPerToken * down.rows;
+    for (int64_t i = 0; i < down.rows; ++i) {
+      float sum = 0;
+      for (int slot = 0; slot < kExpertsPerToken; ++slot)
+        sum += weights[slot] * outs[slot * down.rows + i];
+      args.residual[t * down.rows + i] += sum;
+    }
+  });
+}
+
+}  // namespace gptoss::kernels::cpu

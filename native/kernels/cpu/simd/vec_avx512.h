@@ -1,0 +1,100 @@
+// Sixteen lanes in one register of AVX-512 with VNNI. See vec_scalar.h for what each function
+// means.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <immintrin.h>
+
+#include "kernels/cpu/layout.h"
+
+namespace {
+
+constexpr int kLanes = 16;
+
+using Floats = __m512;
+using Ints = __m512i;
+using Codes = __m512i;
+
+inline Floats load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
+inline Floats broadcast(float x) { return _mm512_set1_ps(x); }
+inline __m256i load_16x16(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+inline Floats load_half(const uint16_t* p) { return _mm512_cvtph_ps(load_16x16(p)); }
+inline void store_half(uint16_t* p, Floats x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline Floats load_bf16(const uint16_t* p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_16x16(p)), 16));
+}
+inline Floats load_e8m0_halved(const uint8_t* p) {
+  const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+  const __m512i subnormal = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+  return _mm512_castsi512_ps(
+      _mm512_mask_blend_epi32(_mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2)), normal, subnormal));
+}
+
+inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+inline Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+inline Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+inline Floats magnitude(Floats a) { return _mm512_abs_ps(a); }
+inline Floats keep_range(Floats a, int begin, int end, float otherwise) {
+  const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __mmask16 kept = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32(begin)) &
+                         _mm512_cmplt_epi32_mask(lane, _mm512_set1_epi32(end));
+  return _mm512_mask_blend_ps(kept, broadcast(otherwise), a);
+}
+
+inline Ints broadcast_int(int32_t x) { return _mm512_set1_epi32(x); }
+inline Floats to_float(Ints a) { return _mm512_cvtepi32_ps(a); }
+inline Ints to_int(Floats a) { return _mm512_cvtps_epi32(a); }
+inline Floats power_of_two(Ints n) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
+}
+inline void store_low_bytes(int8_t* p, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+
+// The product instruction takes unsigned weights.
+constexpr int kMxfp4Offset = 12;
+constexpr int kInt8Offset = 128;
+
+inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
+  // 12 + the doubled values of the 16 codes.
+  const __m512i values = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i bytes = _mm512_loadu_si512(p);
+  low = _mm512_shuffle_epi8(values, _mm512_and_si512(bytes, nibble));
+  high = _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble));
+}
+inline Codes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+inline Codes load_int8(const uint8_t* p) {
+  return _mm512_xor_si512(load_codes(p), _mm512_set1_epi8(-128));
+}
+inline void store_codes(uint8_t* p, Codes codes) { _mm512_storeu_si512(p, codes); }
+
+inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
+  int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  return _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(four));
+}
+inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4(sums, codes, x); }
+
+constexpr int kTilePanels = 2;
+constexpr int kTileRows = 6;
+// Tiles of attention: query rows of scores, and of weighted values.
+constexpr int kScoreRows = 4;
+constexpr int kValueRows = 4;
+
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace

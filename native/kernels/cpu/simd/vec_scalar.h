@@ -1,0 +1,185 @@
+// Sixteen lanes in plain C++: the twin that every other vector header is compared with.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/layout.h"
+
+namespace {
+
+constexpr int kLanes = 16;
+
+struct Floats {
+  float lane[kLanes];
+};
+struct Ints {
+  int32_t lane[kLanes];
+};
+// 64 weight codes: 4 of each of 16 rows.
+struct Codes {
+  int8_t byte[64];
+};
+
+template <class Function>
+inline Floats each(Function function) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) result.lane[i] = function(i);
+  return result;
+}
+template <class Function>
+inline Ints each_int(Function function) {
+  Ints result;
+  for (int i = 0; i < kLanes; ++i) result.lane[i] = function(i);
+  return result;
+}
+
+inline float float_of_bits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+inline uint32_t bits_of_float(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+inline float float_of_half(uint16_t half) {
+  const uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
+  if (exponent == 0) {
+    const float value = static_cast<float>(mantissa) * 0x1p-24f;
+    return sign != 0 ? -value : value;
+  }
+  return float_of_bits(sign | (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13);
+}
+// Round to nearest even.
+inline uint16_t half_of_float(float value) {
+  const uint32_t bits = bits_of_float(value);
+  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
+  const uint32_t magnitude = bits & 0x7FFFFFFF;
+  if (magnitude > 0x7F800000) return sign | 0x7E00 | static_cast<uint16_t>(bits >> 13 & 0x3FF);
+  if (magnitude >= 0x47800000) return sign | 0x7C00;
+  if (magnitude < 0x38800000) {  // a subnormal half: the sum's last bits are its mantissa
+    const float sum = float_of_bits(magnitude) + 0.5f;
+    return sign | static_cast<uint16_t>(bits_of_float(sum) - bits_of_float(0.5f));
+  }
+  const uint32_t rounded = magnitude + 0xFFF + (magnitude >> 13 & 1) - 0x38000000;
+  return sign | static_cast<uint16_t>(rounded >> 13);
+}
+
+inline Floats load(const float* p) {
+  return each([&](int i) { return p[i]; });
+}
+inline void store(float* p, Floats x) { std::memcpy(p, x.lane, sizeof x.lane); }
+inline Floats broadcast(float x) {
+  return each([&](int) { return x; });
+}
+inline Floats load_half(const uint16_t* p) {
+  return each([&](int i) { return float_of_half(p[i]); });
+}
+inline void store_half(uint16_t* p, Floats x) {
+  for (int i = 0; i < kLanes; ++i) p[i] = half_of_float(x.lane[i]);
+}
+inline Floats load_bf16(const uint16_t* p) {
+  return each([&](int i) { return float_of_bits(static_cast<uint32_t>(p[i]) << 16); });
+}
+// 2^(e - 128), also where that is subnormal.
+inline Floats load_e8m0_halved(const uint8_t* p) {
+  return each(
+      [&](int i) { return float_of_bits(p[i] < 2 ? 0x00200000u << p[i] : (p[i] - 1u) << 23); });
+}
+
+inline Floats add(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] + b.lane[i]; });
+}
+inline Floats sub(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] - b.lane[i]; });
+}
+inline Floats mul(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] * b.lane[i]; });
+}
+inline Floats div(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] / b.lane[i]; });
+}
+// a * b + c, rounded once.
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return each([&](int i) { return __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]); });
+}
+// b where either is NaN, as the vector instructions have it.
+inline Floats max(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Floats min(Floats a, Floats b) {
+  return each([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Floats magnitude(Floats a) {
+  return each([&](int i) { return __builtin_fabsf(a.lane[i]); });
+}
+// Lanes begin <= i < end of a; `otherwise` in the others.
+inline Floats keep_range(Floats a, int begin, int end, float otherwise) {
+  return each([&](int i) { return i >= begin && i < end ? a.lane[i] : otherwise; });
+}
+
+inline Ints broadcast_int(int32_t x) {
+  return each_int([&](int) { return x; });
+}
+inline Floats to_float(Ints a) {
+  return each([&](int i) { return static_cast<float>(a.lane[i]); });
+}
+// To nearest, ties to even; the lowest integer for what is not in range.
+inline Ints to_int(Floats a) {
+  return each_int([&](int i) {
+    const float rounded = __builtin_nearbyintf(a.lane[i]);
+    return rounded >= -0x1p31f && rounded < 0x1p31f ? static_cast<int32_t>(rounded) : INT32_MIN;
+  });
+}
+// 2^n for -127 < n < 128.
+inline Floats power_of_two(Ints n) {
+  return each([&](int i) { return float_of_bits(static_cast<uint32_t>(n.lane[i] + 127) << 23); });
+}
+inline void store_low_bytes(int8_t* p, Ints a) {
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(a.lane[i]);
+}
+
+// What the codes of each format are larger than the weights by.
+constexpr int kMxfp4Offset = 0;
+constexpr int kInt8Offset = 0;
+
+// Its own copy: an inline constant of another header would be a symbol that all objects share.
+constexpr int8_t kMxfp4Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// 64 bytes of nibbles: codes of the low ones, then of the high ones.
+inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
+  for (int i = 0; i < 64; ++i) {
+    low.byte[i] = kMxfp4Doubled[p[i] & 15];
+    high.byte[i] = kMxfp4Doubled[p[i] >> 4];
+  }
+}
+inline Codes load_int8(const uint8_t* p) {
+  Codes codes;
+  std::memcpy(codes.byte, p, sizeof codes.byte);
+  return codes;
+}
+inline Codes load_codes(const uint8_t* p) { return load_int8(p); }
+inline void store_codes(uint8_t* p, Codes codes) { std::memcpy(p, codes.byte, sizeof codes.byte); }
+
+// sums + codes of each row times the 4 activations at x.
+inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
+  return each_int([&](int i) {
+    int32_t sum = sums.lane[i];
+    for (int j = 0; j < 4; ++j) sum += codes.byte[4 * i + j] * x[j];
+    return sum;
+  });
+}
+inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4(sums, codes, x); }
+
+// Tiles of the products: panels x rows of input.
+constexpr int kTilePanels = 1;
+constexpr int kTileRows = 4;
+// Tiles of attention: query rows of scores, and of weighted values.
+constexpr int kScoreRows = 2;
+constexpr int kValueRows = 2;
+
+inline void prefetch(const void*) {}
+
+}  // namespace

@@ -1,0 +1,101 @@
+// Norm, quantisation, activation function, exponential. Included by the ISA spines only, after a
+// vector header.
+#pragma once
+
+#include "kernels/cpu/kernel_table.h"
+
+namespace {
+
+using gptoss::kBlock;
+using gptoss::kernels::cpu::QuantBlock;
+
+// The lanes added pairwise: one order for all instruction sets.
+inline float sum_lanes(Floats x) {
+  float lane[kLanes];
+  store(lane, x);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+
+inline float highest_lane(Floats x) {
+  float lane[kLanes];
+  store(lane, x);
+  float highest = lane[0];
+  for (int i = 1; i < kLanes; ++i) highest = lane[i] > highest ? lane[i] : highest;
+  return highest;
+}
+
+// Keeps NaN, as it stands second.
+inline Floats clamp(Floats x, float low, float high) {
+  return max(broadcast(low), min(broadcast(high), x));
+}
+
+// e^x to about 2 units in the last place, after Cephes' expf; x below -87.3 counts as -87.3, above
+// 88 as 88.
+inline Floats exponential(Floats x) {
+  x = clamp(x, -87.3f, 88.0f);
+  const Ints n = to_int(mul(x, broadcast(1.44269504088896341f)));
+  const Floats whole = to_float(n);
+  Floats r = fma(whole, broadcast(-0.693359375f), x);  // ln 2 in two parts
+  r = fma(whole, broadcast(2.12194440e-4f), r);
+  Floats p = broadcast(1.9875691500e-4f);
+  p = fma(p, r, broadcast(1.3981999507e-3f));
+  p = fma(p, r, broadcast(8.3334519073e-3f));
+  p = fma(p, r, broadcast(4.1665795894e-2f));
+  p = fma(p, r, broadcast(1.6666665459e-1f));
+  p = fma(p, r, broadcast(5.0000001201e-1f));
+  p = fma(mul(r, r), p, add(r, broadcast(1.0f)));
+  return mul(p, power_of_two(n));
+}
+
+inline float exponential(float x) {
+  float lane[kLanes];
+  store(lane, exponential(broadcast(x)));
+  return lane[0];
+}
+
+void rms_norm(const float* x, const float* weight, float* y, int64_t n, float epsilon) {
+  Floats squares = broadcast(0.0f);
+  for (int64_t i = 0; i < n; i += kLanes) squares = fma(load(x + i), load(x + i), squares);
+  const float mean = sum_lanes(squares) / static_cast<float>(n);
+  const Floats scale = broadcast(1.0f / __builtin_sqrtf(mean + epsilon));
+  for (int64_t i = 0; i < n; i += kLanes)
+    store(y + i, mul(mul(load(x + i), scale), load(weight + i)));
+}
+
+void quantize(const float* x, int64_t n_blocks, QuantBlock* out) {
+  constexpr float kLeast = 1e-30f;  // below this a block is zero: its inverse scale might overflow
+  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++out) {
+    const Floats first = load(x), second = load(x + kLanes);
+    const float highest = highest_lane(max(magnitude(first), magnitude(second)));
+    // Zero, or NaN if any of them is NaN or infinite.
+    const Floats zero = broadcast(0.0f);
+    const float broken = sum_lanes(add(mul(first, zero), mul(second, zero)));
+    const bool is_zero = !(highest >= kLeast);
+    const Floats inverse = broadcast(is_zero ? 0.0f : 127.0f / highest);
+    const Ints low = to_int(mul(first, inverse)), high = to_int(mul(second, inverse));
+    store_low_bytes(out->q, low);
+    store_low_bytes(out->q + kLanes, high);
+    out->scale = (is_zero ? 0.0f : highest / 127.0f) + broken;
+    out->sum = 0;
+    for (int i = 0; i < kBlock; ++i) out->sum += out->q[i];
+  }
+}
+
+void swiglu(const float* gate, const float* up, float* out) {
+  const float limit = gptoss::kSwigluLimit;
+  const Floats g = min(broadcast(limit), load(gate));
+  const Floats u = clamp(load(up), -limit, limit);
+  const Floats e = exponential(mul(g, broadcast(-gptoss::kSwigluAlpha)));
+  const Floats one = broadcast(1.0f);
+  store(out, mul(add(u, one), div(g, add(one, e))));
+}
+
+void store_halves(const float* x, uint16_t* out, int64_t n) {
+  constexpr float kLargest = 65504.0f;
+  for (int64_t i = 0; i < n; i += kLanes)
+    store_half(out + i, clamp(load(x + i), -kLargest, kLargest));
+}
+
+}  // namespace

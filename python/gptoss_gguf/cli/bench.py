@@ -1,0 +1,89 @@
+"""`gptoss bench`."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gptoss_gguf.bench.cases import Case, cases, parse_counts
+from gptoss_gguf.bench.engine import Engine, GptossEngine
+from gptoss_gguf.bench.load import measure_loads
+from gptoss_gguf.bench.machine import Machine, measure_machine
+from gptoss_gguf.bench.measure import Row, measure
+from gptoss_gguf.bench.model import describe_model
+from gptoss_gguf.bench.profile import chrome_trace
+from gptoss_gguf.bench.progress import token_bar
+from gptoss_gguf.bench.report import Context, report_lines
+from gptoss_gguf.bench.synthetic import synthetic_model
+from gptoss_gguf.errors import RequestError
+from gptoss_gguf.models import resolve_model
+from gptoss_gguf.progress import reporter
+
+_BUSY = 0.5  # processes beside us that want to run, for every thread we use
+
+
+def run_bench(
+    model: str | None,
+    *,
+    synthetic: str | None,
+    n_layers: int | None,
+    n_prompt: str,
+    n_gen: str,
+    n_depth: str,
+    n_repetitions: int,
+    n_threads: int,
+    device: str,
+    form: str,
+    profile: bool,
+    trace: Path | None,
+) -> None:
+    """Prints the report, row by row where the format allows; progress and warnings go to stderr."""
+    todo = cases(parse_counts(n_prompt, "-p"), parse_counts(n_gen, "-n"), parse_counts(n_depth, "-d"))
+    if trace is not None and not trace.absolute().parent.is_dir():
+        raise RequestError(f"--trace {trace}: the folder {trace.absolute().parent} does not exist")
+    path = _model_path(model, synthetic, n_layers)
+    _note("measuring the machine and two loads of the model")
+    machine = measure_machine(n_threads)
+    _warn_if_busy(machine)
+    loads = measure_loads(path, device=device, n_threads=n_threads)
+    n_ctx = max(case.n_ctx for case in todo)
+    with GptossEngine(path, device=device, n_threads=n_threads, n_ctx=n_ctx) as engine:
+        rows: list[Row] = []
+        context = Context(describe_model(path), engine, machine, loads, profile)
+        measured = _measured(engine, todo, n_repetitions, profile or trace is not None, rows)
+        for line in report_lines(form, context, measured):
+            print(line, flush=True)
+    if trace is not None:
+        trace.write_text(json.dumps(chrome_trace(rows)), encoding="utf-8")
+        _note(f"wrote {trace}; https://ui.perfetto.dev and chrome://tracing show it")
+
+
+def _model_path(model: str | None, synthetic: str | None, n_layers: int | None) -> Path:
+    if (model is None) == (synthetic is None):
+        raise RequestError("bench needs one model: -m MODEL, or --synthetic 20b, 120b or tiny")
+    if synthetic is not None:
+        return synthetic_model(synthetic, n_layers, reporter())
+    if n_layers is not None:
+        raise RequestError("--layers is for --synthetic: a model file has the layers it has")
+    return resolve_model(model)
+
+
+def _measured(
+    engine: Engine, todo: list[Case], n_repetitions: int, profile: bool, rows: list[Row]
+) -> Iterator[Row]:
+    """Measures the cases one after the other, and keeps the rows."""
+    for case in todo:
+        with token_bar(case.name) as update:
+            rows.append(measure(engine, case, n_repetitions, profile=profile, progress=update))
+        yield rows[-1]
+
+
+def _warn_if_busy(machine: Machine) -> None:
+    spare = (os.cpu_count() or 1) - machine.n_threads
+    if machine.load > spare + _BUSY * machine.n_threads:
+        _note(f"this machine is busy (load {machine.load:.1f}): what follows is too low, and unsteady")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

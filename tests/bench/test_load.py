@@ -1,0 +1,38 @@
+"""Loads in processes of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from gptoss_gguf.bench.load import drop_from_cache, load_here, main, measure_loads
+from gptoss_gguf.errors import GptossError
+
+
+def test_a_cold_and_a_warm_load(tiny: Path) -> None:
+    loads = measure_loads(tiny, device="auto", n_threads=1)
+    assert list(loads) == ["cold", "warm"]
+    for load in loads.values():
+        assert load.ready_seconds > 0
+        assert load.token_seconds > 0
+        assert load.peak_rss > tiny.stat().st_size
+
+
+def test_dropping_pages_keeps_the_file(tiny: Path) -> None:
+    before = tiny.read_bytes()
+    drop_from_cache(tiny)
+    assert tiny.read_bytes() == before
+
+
+def test_the_process_prints_what_it_measured(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tiny), "reference", "1"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.keys() == {"ready_seconds", "token_seconds", "read_bytes", "peak_rss"}
+    assert load_here(str(tiny), "auto", 1).peak_rss >= printed["peak_rss"]
+
+
+def test_what_is_wrong_is_said_as_it_is(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(GptossError, match=r"^device 'abacus' is not available here"):
+        measure_loads(tiny, device="abacus", n_threads=1)
+    (tmp_path / "bad.gguf").write_bytes(b"no model")
+    with pytest.raises(GptossError, match=r"bad\.gguf"):
+        measure_loads(tmp_path / "bad.gguf", device="auto", n_threads=1)

@@ -1,0 +1,271 @@
+// Every instruction set against plain formulas, and all of them against each other to the bit.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/buffer.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/pack.h"
+#include "quant/codec.h"
+#include "testing.h"
+
+using namespace gptoss;
+using namespace gptoss::kernels;
+using namespace gptoss::kernels::cpu;
+using quant::TensorType;
+
+namespace {
+
+std::vector<float> random_floats(size_t n, unsigned seed, float scale = 1.0f) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(n);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// A matrix of random bytes that mean finite weights, in a file's layout and packed.
+struct TestMatrix {
+  TestMatrix(TensorType type, int64_t n_rows, int64_t cols, unsigned seed)
+      : bytes(quant::row_bytes(type, static_cast<size_t>(cols)) * static_cast<size_t>(n_rows)) {
+    const size_t row_bytes = quant::row_bytes(type, static_cast<size_t>(cols));
+    host = {type, n_rows, cols, 1, bytes.data(), row_bytes, bytes.size()};
+    fill(seed);
+    const size_t stride = panel_bytes(packed_type(type), cols / kBlock);
+    packed = Buffer(stride * static_cast<size_t>(panels_of(n_rows)), "test");
+    for (int64_t p = 0; p < panels_of(n_rows); ++p) {
+      panels.push_back(packed.data() + stride * static_cast<size_t>(p));
+      pack_panel(host, 0, p, packed.data() + stride * static_cast<size_t>(p));
+    }
+  }
+
+  void fill(unsigned seed) {
+    const auto values = random_floats(static_cast<size_t>(host.rows * host.cols), seed);
+    std::mt19937 random(seed);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (host.type == TensorType::f32) std::memcpy(&bytes[4 * i], &values[i], 4);
+      const uint16_t bits = host.type == TensorType::f16 ? quant::float_to_half(values[i])
+                                                         : quant::float_to_bf16(values[i]);
+      if (host.type == TensorType::f16 || host.type == TensorType::bf16)
+        std::memcpy(&bytes[2 * i], &bits, 2);
+    }
+    if (host.type == TensorType::q8_0)
+      for (int64_t r = 0; r < host.rows; ++r)
+        quant::quantize_row_q8_0(values.data() + r * host.cols,
+                                 bytes.data() + static_cast<size_t>(r) * host.row_stride,
+                                 static_cast<size_t>(host.cols));
+    if (host.type == TensorType::mxfp4 || host.type == TensorType::mxfp4_pairs)
+      for (size_t i = 0; i < bytes.size(); ++i)
+        // Scales about 1, and now and then subnormal ones.
+        bytes[i] = std::byte(i % 17 != 0         ? random() % 256
+                             : random() % 8 == 0 ? random() % 3
+                                                 : 120 + random() % 8);
+  }
+
+  std::vector<float> row(int64_t index) const {
+    std::vector<float> values(static_cast<size_t>(host.cols));
+    quant::dequantize_row(host.type, host.row(0, index), values.data(), values.size());
+    return values;
+  }
+
+  std::vector<std::byte> bytes;
+  Matrix host;
+  Buffer packed;
+  std::vector<const std::byte*> panels;
+};
+
+void multiply(const KernelTable& kernels, TensorType type, const ProductArgs& args) {
+  switch (packed_type(type)) {
+    case TensorType::mxfp4:
+      return kernels.product_mxfp4(args);
+    case TensorType::q8_0:
+      return kernels.product_q8_0(args);
+    case TensorType::f16:
+      return kernels.product_f16(args);
+    case TensorType::bf16:
+      return kernels.product_bf16(args);
+    default:
+      return kernels.product_f32(args);
+  }
+}
+
+constexpr int64_t kCols = 96;
+
+// (n_rows, 32) sums of both panels of a matrix for rows of random input.
+struct ProductCase {
+  ProductCase(const KernelTable& kernels, const TestMatrix& matrix, int n_rows, bool two_panels)
+      : x(random_floats(static_cast<size_t>(n_rows * kCols), 7)),
+        quantized(static_cast<size_t>(n_rows * kCols / kBlock)),
+        out(static_cast<size_t>(n_rows * kProductWidth)) {
+    kernels.quantize(x.data(), n_rows * kCols / kBlock, quantized.data());
+    const bool is_integer =
+        packed_type(matrix.host.type) == TensorType::mxfp4 || matrix.host.type == TensorType::q8_0;
+    std::vector<const void*> inputs;
+    for (int r = 0; r < n_rows; ++r)
+      inputs.push_back(
+          is_integer ? static_cast<const void*>(&quantized[static_cast<size_t>(r * kCols / kBlock)])
+                     : &x[static_cast<size_t>(r * kCols)]);
+    const Buffer scratch(unpacked_bytes(kCols / kBlock), "test");
+    multiply(kernels, matrix.host.type,
+             {{matrix.panels[0], two_panels ? matrix.panels[1] : nullptr},
+              kCols / kBlock,
+              inputs.data(),
+              n_rows,
+              out.data(),
+              scratch.data()});
+  }
+
+  // What input row r is worth once it is quantised.
+  float input(int64_t r, int64_t k, bool is_integer) const {
+    const QuantBlock& block = quantized[static_cast<size_t>((r * kCols + k) / kBlock)];
+    return is_integer ? block.scale * block.q[k % kBlock] : x[static_cast<size_t>(r * kCols + k)];
+  }
+
+  std::vector<float> x;
+  std::vector<QuantBlock> quantized;
+  std::vector<float> out;
+};
+
+constexpr TensorType kTypes[] = {TensorType::f32,  TensorType::f16,   TensorType::bf16,
+                                 TensorType::q8_0, TensorType::mxfp4, TensorType::mxfp4_pairs};
+
+}  // namespace
+
+TEST(products_are_those_of_the_decoded_weights) {
+  for (const TensorType type : kTypes) {
+    const TestMatrix matrix(type, 29, kCols, 3);  // the second panel is not full
+    const bool is_integer = packed_type(type) == TensorType::mxfp4 || type == TensorType::q8_0;
+    for (const KernelTable* kernels : supported_kernels()) {
+      const ProductCase result(*kernels, matrix, 5, true);
+      for (int64_t i = 0; i < 32; ++i) {
+        const auto weights = i < 29 ? matrix.row(i) : std::vector<float>(kCols);
+        for (int64_t r = 0; r < 5; ++r) {
+          double sum = 0, magnitude = 0;
+          for (int64_t k = 0; k < kCols; ++k) {
+            const double term =
+                double{weights[static_cast<size_t>(k)]} * result.input(r, k, is_integer);
+            sum += term;
+            magnitude += std::fabs(term);
+          }
+          CHECK(std::fabs(result.out[static_cast<size_t>(r * kProductWidth + i)] - sum) <=
+                2e-6 * magnitude);
+        }
+      }
+    }
+  }
+}
+
+TEST(products_depend_neither_on_the_tile_nor_on_the_instruction_set) {
+  for (const TensorType type : kTypes) {
+    const TestMatrix matrix(type, 32, kCols, 4);
+    const ProductCase expected(kScalarKernels, matrix, 29, true);
+    for (const KernelTable* kernels : supported_kernels())
+      for (int n_rows = 1; n_rows <= 29; ++n_rows)
+        for (const bool two_panels : {true, false}) {
+          const ProductCase result(*kernels, matrix, n_rows, two_panels);
+          for (int r = 0; r < n_rows; ++r)
+            CHECK(std::memcmp(&result.out[static_cast<size_t>(r * kProductWidth)],
+                              &expected.out[static_cast<size_t>(r * kProductWidth)],
+                              sizeof(float) * (two_panels ? 32 : 16)) == 0);
+        }
+  }
+}
+
+TEST(largest_codes_do_not_overflow) {
+  TestMatrix matrix(TensorType::q8_0, 32, kCols, 5);
+  for (size_t i = 0; i < matrix.bytes.size(); ++i)
+    if (i % 34 >= 2) matrix.bytes[i] = std::byte{i % 3 == 0 ? uint8_t{0x80} : uint8_t{0x7F}};
+  matrix.packed = Buffer(matrix.packed.size(), "test");
+  const size_t stride = panel_bytes(TensorType::q8_0, kCols / kBlock);
+  for (size_t p = 0; p < 2; ++p) {
+    pack_panel(matrix.host, 0, static_cast<int64_t>(p), matrix.packed.data() + p * stride);
+    matrix.panels[p] = matrix.packed.data() + p * stride;
+  }
+  const ProductCase expected(kScalarKernels, matrix, 8, true);
+  for (const KernelTable* kernels : supported_kernels())
+    CHECK(same_bits(ProductCase(*kernels, matrix, 8, true).out, expected.out));
+}
+
+TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
+  auto x = random_floats(4 * kBlock, 1);
+  std::fill_n(&x[kBlock], kBlock, 0.0f);
+  x[2 * kBlock + 3] = std::numeric_limits<float>::infinity();
+  x[3 * kBlock + 30] = std::numeric_limits<float>::quiet_NaN();
+  for (const KernelTable* kernels : supported_kernels()) {
+    QuantBlock blocks[4], expected[4];
+    kernels->quantize(x.data(), 4, blocks);
+    kScalarKernels.quantize(x.data(), 4, expected);
+    CHECK(std::memcmp(blocks, expected, 2 * sizeof(QuantBlock)) == 0);
+    int sum = 0;
+    for (int i = 0; i < kBlock; ++i) {
+      CHECK(std::fabs(blocks[0].scale * blocks[0].q[i] - x[static_cast<size_t>(i)]) <=
+            0.501f * blocks[0].scale);
+      CHECK_EQ(int{blocks[1].q[i]}, 0);
+      sum += blocks[0].q[i];
+    }
+    CHECK_EQ(blocks[0].sum, sum);
+    CHECK_EQ(blocks[1].scale, 0.0f);
+    CHECK(std::isnan(blocks[2].scale) && std::isnan(blocks[3].scale));
+  }
+}
+
+TEST(swiglu_is_the_clamped_one) {
+  auto gate = random_floats(16, 8, 6.0f), up = random_floats(16, 9, 6.0f);
+  gate[0] = -200.0f, gate[1] = 200.0f, up[2] = 200.0f, up[3] = -200.0f;
+  std::vector<float> expected(16);
+  kScalarKernels.swiglu(gate.data(), up.data(), expected.data());
+  for (size_t i = 0; i < 16; ++i) {
+    const double g = std::min(gate[i], 7.0f), u = std::clamp(up[i], -7.0f, 7.0f);
+    CHECK(std::fabs(expected[i] - (u + 1) * g / (1 + std::exp(-1.702 * g))) <=
+          2e-6 * (1 + std::fabs(u * g)));
+  }
+  for (const KernelTable* kernels : supported_kernels()) {
+    std::vector<float> out(16);
+    kernels->swiglu(gate.data(), up.data(), out.data());
+    CHECK(same_bits(out, expected));
+    gate[5] = std::numeric_limits<float>::quiet_NaN();
+    kernels->swiglu(gate.data(), up.data(), out.data());
+    CHECK(std::isnan(out[5]));
+    gate[5] = 1.0f;
+    kernels->swiglu(gate.data(), up.data(), expected.data());
+  }
+}
+
+TEST(halves_are_rounded_to_even_and_saturate) {
+  std::vector<float> x = random_floats(64, 10, 100.0f);
+  x[0] = 1e6f, x[1] = -1e6f, x[2] = 1e-7f, x[3] = 6e-8f, x[4] = 2049.0f, x[5] = 65519.0f;
+  x[6] = std::numeric_limits<float>::quiet_NaN(), x[7] = 0.0f, x[8] = -0.0f, x[9] = 3e-5f;
+  for (const KernelTable* kernels : supported_kernels()) {
+    std::vector<uint16_t> out(64);
+    kernels->store_half(x.data(), out.data(), 64);
+    for (size_t i = 0; i < 64; ++i) {
+      if (std::isnan(x[i])) {
+        CHECK(std::isnan(quant::half_to_float(out[i])));
+        continue;
+      }
+      CHECK_EQ(out[i], quant::float_to_half(std::clamp(x[i], -65504.0f, 65504.0f)));
+    }
+  }
+}
+
+TEST(norms_agree) {
+  const auto x = random_floats(kCols, 11, 3.0f), weight = random_floats(kCols, 12);
+  double squares = 0;
+  for (const float value : x) squares += double{value} * value;
+  std::vector<float> expected(kCols), y(kCols);
+  kScalarKernels.rms_norm(x.data(), weight.data(), expected.data(), kCols, 1e-5f);
+  for (size_t i = 0; i < kCols; ++i)
+    CHECK(std::fabs(expected[i] - x[i] / std::sqrt(squares / kCols + 1e-5) * weight[i]) <=
+          1e-6 * (1 + std::fabs(expected[i])));
+  for (const KernelTable* kernels : supported_kernels()) {
+    kernels->rms_norm(x.data(), weight.data(), y.data(), kCols, 1e-5f);
+    CHECK(same_bits(y, expected));
+  }
+}

@@ -1,0 +1,90 @@
+"""The CPU device against the reference, and its instruction sets against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gptoss_gguf import LLM, RequestError, SamplingParams, _native
+from gptoss_gguf.convert import Dense
+
+from tests.fixtures.models import MODELS, goldens
+
+from .conftest import GoldenGguf
+from .divergence import F32, divergence
+
+# Type of the dense weights: most mean Kullback-Leibler divergence to the reference, in nats, and least share
+# of positions with the same best token; each about twice as far from the ideal as measured. Random models
+# are flat: their best tokens are closer to each other than those of a trained one.
+BOUNDS: dict[Dense, tuple[float, float]] = {
+    "bf16": (2.5e-3, 0.95),
+    "f16": (2.5e-3, 0.95),
+    "q8_0": (5e-3, 0.91),
+}
+
+
+def logits(path: str, ids: list[int], device: str, n_batch: int = 512) -> F32:
+    with LLM(path, device=device, n_batch=n_batch) as llm:
+        return llm.logits(ids)
+
+
+@pytest.mark.parametrize("dense", BOUNDS)
+@pytest.mark.parametrize("name", MODELS)
+def test_cpu_is_close_to_the_reference(
+    name: str, dense: Dense, golden_gguf: GoldenGguf, record_property: pytest.RecordProperty
+) -> None:
+    path = str(golden_gguf(name, "mxfp4", dense))
+    ids = next(golden.ids.tolist() for golden in goldens(name) if len(golden.ids) == 1150)
+    truth, ours = logits(path, ids, "reference"), logits(path, ids, "cpu")
+    found = divergence(truth, ours)
+    record_property("KL divergence", f"{found.kl:.1e}")
+    record_property("same best token", f"{found.same_best:.3f}")
+    most, least = BOUNDS[dense]
+    assert found.kl < most
+    assert found.same_best > least
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dense", BOUNDS)
+def test_instruction_sets_agree_to_the_bit(
+    dense: Dense, name: str, golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(golden_gguf(name, "mxfp4", dense))
+    ids = next(golden.ids.tolist() for golden in goldens(name) if len(golden.ids) == 330)
+    results = []
+    for isa in _native.cpu_isas():
+        monkeypatch.setenv("GPTOSS_CPU_ISA", isa)
+        results.append(logits(path, ids, "cpu"))
+        results.append(logits(path, ids[:40], "cpu", n_batch=1))
+    for result in results:
+        assert np.array_equal(result, results[0][: len(result)])
+
+
+def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(golden_gguf("e4", "mxfp4"))
+    assert _native.cpu_isas()[-1] == "scalar"
+    options = _native.EngineOptions(device="cpu", cpu_isa="scalar")
+    assert _native.Engine(path, options).isa == "scalar"
+    monkeypatch.setenv("GPTOSS_CPU_ISA", "abacus")
+    with pytest.raises(RequestError, match=r"unknown instruction set 'abacus'; this machine has .*scalar"):
+        LLM(path, device="cpu")
+    with LLM(path, device="reference") as llm:  # which has none to choose
+        assert llm.device == "reference"
+
+
+def test_the_cpu_is_the_default(golden_gguf: GoldenGguf) -> None:
+    with LLM(str(golden_gguf("e4", "mxfp4"))) as llm:
+        assert llm.device == "cpu"
+        assert llm.generate([1, 2], SamplingParams(max_tokens=2, ignore_eos=True)).token_ids
+
+
+def test_a_broken_model_gives_an_error_and_no_text(golden_gguf: GoldenGguf) -> None:
+    """NaN in one weight must not be rounded away."""
+    source = golden_gguf("e4", "mxfp4")
+    file = _native.ModelFile(str(source))
+    norm = next(tensor for tensor in file.tensors if tensor.name == "blk.0.post_attention_norm.weight")
+    broken = source.with_name("broken.gguf")
+    data = bytearray(source.read_bytes())
+    data[norm.offset : norm.offset + 4] = np.float32(np.nan).tobytes()
+    broken.write_bytes(data)
+    with LLM(str(broken), device="cpu") as llm, pytest.raises(Exception, match="no token has a finite logit"):
+        llm.generate([1, 2, 3], SamplingParams(max_tokens=2))
