@@ -241,8 +241,8 @@ class Engine::Impl {
            });
   }
 
-  void deliver(engine::StepResult& result, const engine::SequenceShare& share, double begin,
-               double end_of_step) {
+  void deliver(engine::StepResult& result, const engine::SequenceShare& share, double step_begin,
+               double step_end) {
     Sequence* sequence = result.sequence;
     if (result.is_hopeless) {
       const auto error = std::make_exception_ptr(
@@ -255,9 +255,9 @@ class Engine::Impl {
     chunk.n_prompt = sequence->n_prompt_shown;
     chunk.finish_reason = result.finish_reason;
     chunk.prompt_logits = std::move(result.prompt_logits);
-    StepReport& report = chunk.steps.emplace_back(begin, end_of_step, share.n_tokens);
+    chunk.steps.push_back({step_begin, step_end, share.n_tokens, {}});
     if (sequence->request.profile)
-      report.calls.assign(profile_->calls().begin(), profile_->calls().end());
+      chunk.steps.back().calls.assign(profile_->calls().begin(), profile_->calls().end());
     if (result.token >= 0) {
       chunk.tokens.push_back(result.token);
       if (sequence->params.top_logprobs >= 0) {

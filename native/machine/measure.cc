@@ -20,7 +20,8 @@ constexpr int kMostThreads = 1024;  // as the engine takes
 
 constexpr size_t kReadBytes = size_t{1} << 30;  // several times the largest caches
 constexpr size_t kSliceBytes = size_t{1} << 21;
-constexpr int kPasses = 12;
+constexpr int kLeastPasses = 3;
+constexpr double kReadSeconds = 0.6;  // of all passes, unless the fewest take longer
 
 constexpr double kItemSeconds = 0.002;  // of one loop on one thread
 constexpr int kItemsPerThread = 20;     // several, so that a thread that starts late takes fewer
@@ -53,7 +54,8 @@ double read_rate(ThreadPool& pool) {
   // Untouched pages are all the same page of zeros.
   pool.parallel_for(n_slices, [&](int64_t item, int) { std::memset(slice(item), 1, kSliceBytes); });
   double best = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
+  const double first = monotonic_seconds();
+  for (int pass = 0; pass < kLeastPasses || monotonic_seconds() - first < kReadSeconds; ++pass) {
     const double begin = monotonic_seconds();
     pool.parallel_for(n_slices, [&](int64_t item, int) {
       read_slice(reinterpret_cast<const uint64_t*>(slice(item)));
