@@ -264,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     workers = (
         args.workers if args.workers is not None else min(12, (os.cpu_count() or 1) - 1) if on_gpu else 0
     )
-    if "WORLD_SIZE" in os.environ:  # set by torchrun
+    if dist.is_torchelastic_launched():  # by torchrun
         dist.init_process_group("gloo")
     trainer = Trainer(plan, ModelShape(), device)
     try:

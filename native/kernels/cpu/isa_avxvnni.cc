@@ -1,6 +1,5 @@
 // The kernels in AVX2 with the integer products of AVX-VNNI.
-#define GPTOSS_AVX_VNNI
-#include "kernels/cpu/simd/vec_avx2.h"
+#include "kernels/cpu/simd/vec_avxvnni.h"
 #include "kernels/cpu/templates/table.inl.h"
 
 namespace gptoss::kernels::cpu {

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "kernels/cpu/templates/attention.inl.h"
-#include "kernels/cpu/templates/product.inl.h"
+#include "kernels/cpu/templates/float_product.inl.h"
+#include "kernels/cpu/templates/integer_product.inl.h"
 #include "kernels/cpu/templates/vector_math.inl.h"
 
 namespace {

@@ -1,24 +1,18 @@
-// Matrix products: tiles of panels x rows of input, held in registers over all inputs. Included by
-// the ISA spines only.
-//
-// Integer formats: the products of a block of 32 are summed exactly, then added to the float sum
-// with one rounding. Float formats: one fused multiply-add per input. Both over ascending inputs,
-// whatever the tile: a result depends on its row of input alone.
+// Products of integer weights and quantised activations: those of a block of 32 are summed exactly,
+// then added to the float sum with one rounding. Included by the ISA spines only.
 #pragma once
 
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/cpu/templates/vector_math.inl.h"
+#include "kernels/cpu/templates/tiles.inl.h"
 
 namespace {
 
-using gptoss::kernels::cpu::kPanelRows;
-using gptoss::kernels::cpu::kProductWidth;
-using gptoss::kernels::cpu::ProductArgs;
+using gptoss::kBlock;
+using gptoss::kernels::cpu::QuantBlock;
 using gptoss::quant::TensorType;
 
 constexpr int kGroups = kBlock / 4;          // of 4 inputs
 constexpr int kGroupBytes = 4 * kPanelRows;  // one byte for each input
-constexpr int kAhead = 4096;                 // bytes to prefetch, a page ahead
 
 // How a block of an integer format is read. codes(), scales(): of block b of a panel.
 struct Mxfp4 {
@@ -96,45 +90,6 @@ inline void integer_tile(const uint8_t* const* panels, int64_t n_blocks, const v
     for (int p = 0; p < kPanels; ++p) store(out + r * kProductWidth + p * kPanelRows, sums[p][r]);
 }
 
-struct F32 {
-  static constexpr int kBytes = 4;
-  static Floats weights(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
-};
-struct F16 {
-  static constexpr int kBytes = 2;
-  static Floats weights(const uint8_t* p) {
-    return load_half(reinterpret_cast<const uint16_t*>(p));
-  }
-};
-struct Bf16 {
-  static constexpr int kBytes = 2;
-  static Floats weights(const uint8_t* p) {
-    return load_bf16(reinterpret_cast<const uint16_t*>(p));
-  }
-};
-
-template <class Format, int kPanels, int kRows>
-inline void float_tile(const uint8_t* const* panels, int64_t n_blocks, const void* const* inputs,
-                       float* out) {
-  Floats sums[kPanels][kRows];
-  for (int p = 0; p < kPanels; ++p)
-    for (int r = 0; r < kRows; ++r) sums[p][r] = broadcast(0.0f);
-  for (int64_t i = 0; i < n_blocks * kBlock; ++i) {
-    Floats weights[kPanels];
-    for (int p = 0; p < kPanels; ++p) {
-      const uint8_t* at = panels[p] + i * Format::kBytes * kPanelRows;
-      if (kRows == 1) prefetch(at + kAhead);
-      weights[p] = Format::weights(at);
-    }
-    for (int r = 0; r < kRows; ++r) {
-      const Floats x = broadcast(static_cast<const float*>(inputs[r])[i]);
-      for (int p = 0; p < kPanels; ++p) sums[p][r] = fma(weights[p], x, sums[p][r]);
-    }
-  }
-  for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kPanels; ++p) store(out + r * kProductWidth + p * kPanelRows, sums[p][r]);
-}
-
 template <class Format>
 struct IntegerTile {
   template <int kPanels, int kRows>
@@ -143,50 +98,6 @@ struct IntegerTile {
     integer_tile<Format, kPanels, kRows>(panels, n_blocks, inputs, out);
   }
 };
-template <class Format>
-struct FloatTile {
-  template <int kPanels, int kRows>
-  static void run(const uint8_t* const* panels, int64_t n_blocks, const void* const* inputs,
-                  float* out) {
-    float_tile<Format, kPanels, kRows>(panels, n_blocks, inputs, out);
-  }
-};
-
-// The rows that remain after the full tiles, fewer than kRows of them.
-template <class Tile, int kPanels, int kRows>
-inline void run_rest(int n_rows, const uint8_t* const* panels, int64_t n_blocks,
-                     const void* const* inputs, float* out) {
-  if constexpr (kRows > 0) {
-    if (n_rows == kRows) return Tile::template run<kPanels, kRows>(panels, n_blocks, inputs, out);
-    run_rest<Tile, kPanels, kRows - 1>(n_rows, panels, n_blocks, inputs, out);
-  }
-}
-
-template <class Tile, int kPanels>
-inline void run_rows(const uint8_t* const* panels, const ProductArgs& args, float* out) {
-  int row = 0;
-  for (; row + kTileRows <= args.n_rows; row += kTileRows)
-    Tile::template run<kPanels, kTileRows>(panels, args.n_blocks, args.inputs + row,
-                                           out + row * kProductWidth);
-  run_rest<Tile, kPanels, kTileRows - 1>(args.n_rows - row, panels, args.n_blocks,
-                                         args.inputs + row, out + row * kProductWidth);
-}
-
-template <class Tile>
-inline void run_panels(const uint8_t* first, const uint8_t* second, const ProductArgs& args) {
-  const uint8_t* panels[2] = {first, second};
-  if (second != nullptr && kTilePanels == 2)
-    return run_rows<Tile, kTilePanels>(panels, args, args.out);
-  run_rows<Tile, 1>(panels, args, args.out);
-  if (second != nullptr) run_rows<Tile, 1>(panels + 1, args, args.out + kPanelRows);
-}
-
-inline const uint8_t* bytes_of(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
-
-template <class Tile>
-void product(const ProductArgs& args) {
-  run_panels<Tile>(bytes_of(args.panels[0]), bytes_of(args.panels[1]), args);
-}
 
 // Spreads a panel's codes and scales; returns the end of what it wrote.
 template <class Format>
