@@ -21,7 +21,7 @@ Buffer::Buffer(size_t n_bytes, const char* purpose) {
 }
 
 void Buffer::prefer_huge_pages() const noexcept {
-  if (data_ != nullptr) (void)madvise(data_, size_, MADV_HUGEPAGE);  // only ever faster
+  if (data_ != nullptr) (void)madvise(data_, size_, MADV_HUGEPAGE);  // a wish
 }
 
 void Buffer::release() noexcept {

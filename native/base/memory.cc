@@ -34,18 +34,21 @@ std::optional<size_t> number_in(const fs::path& path) {
 }
 
 struct GroupFiles {
-  const char *limit, *usage, *droppable;
+  const char *limit, *usage;
+  const char* droppable[2];  // pages of files, used lately or not
 };
-constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
-                               "total_inactive_file"};
-constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
+constexpr GroupFiles kVersion1{
+    "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
+constexpr GroupFiles kVersion2{"memory.max", "memory.current", {"inactive_file", "active_file"}};
 
 // What one group has left; nullopt when it sets no limit.
 std::optional<size_t> left_in_group(const fs::path& group, const GroupFiles& files) {
   const auto limit = number_in(group / files.limit);
   const auto usage = number_in(group / files.usage);
   if (!limit || !usage) return std::nullopt;
-  const size_t droppable = number_after(group / "memory.stat", files.droppable).value_or(0);
+  size_t droppable = 0;
+  for (const char* kind : files.droppable)
+    droppable += number_after(group / "memory.stat", kind).value_or(0);
   const size_t held = *usage - std::min(*usage, droppable);
   return *limit - std::min(*limit, held);
 }

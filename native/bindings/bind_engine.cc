@@ -86,16 +86,14 @@ void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue, int64_t n_cached, bool profile,
-                       const std::string& cpu_isa) {
-             return EngineOptions{device,    n_ctx,    n_threads, n_batch, max_sequences,
-                                  max_queue, n_cached, profile,   cpu_isa};
+                       int max_sequences, int max_queue, int64_t n_cached, bool profile) {
+             return EngineOptions{device,        n_ctx,     n_threads, n_batch,
+                                  max_sequences, max_queue, n_cached,  profile};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
            py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
-           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile,
-           py::arg("cpu_isa") = o.cpu_isa)
+           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile)
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
@@ -103,8 +101,7 @@ void bind_options(py::module_& m) {
       .def_readonly("max_sequences", &EngineOptions::max_sequences)
       .def_readonly("max_queue", &EngineOptions::max_queue)
       .def_readonly("n_cached", &EngineOptions::n_cached)
-      .def_readonly("profile", &EngineOptions::profile)
-      .def_readonly("cpu_isa", &EngineOptions::cpu_isa);
+      .def_readonly("profile", &EngineOptions::profile);
 }
 
 void bind_request(py::module_& m) {

@@ -25,6 +25,7 @@
 #include "engine/runner.h"
 #include "engine/scheduler.h"
 #include "engine/validate.h"
+#include "kernels/devices.h"
 #include "kernels/ops.h"
 #include "kernels/profiling/profiling_ops.h"
 #include "kv/kv_cache.h"
@@ -53,7 +54,7 @@ EngineOptions validated(const EngineOptions& options) {
 
 std::unique_ptr<kernels::Ops> make_ops(const EngineOptions& options, ThreadPool& pool) {
   if (options.device == "reference") return kernels::make_reference_ops(pool);
-  return kernels::make_cpu_ops(pool, options.cpu_isa);
+  return kernels::make_cpu_ops(pool);
 }
 
 }  // namespace

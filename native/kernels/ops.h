@@ -12,9 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "base/buffer.h"
 #include "base/family.h"
@@ -179,6 +177,7 @@ struct ChooseArgs {
 // The largest sizes a device will see; it sizes its own scratch by them, once.
 struct Limits {
   int n_tokens = 0;         // of one step
+  int n_logits_rows = 0;    // of one call of logits
   int64_t n_positions = 0;  // of one sequence
   int64_t widest_row = 0;   // cols of the widest matrix
   int n_experts = 0;
@@ -229,8 +228,11 @@ class Ops {
   virtual size_t scratch_bytes(const Limits& limits) const = 0;
   // Sizes the device's scratch. Called once, before any operation.
   virtual void reserve(const Limits& limits) = 0;
-  // The matrix in the layout this device computes with; may be the argument itself, which then must
-  // stay alive.
+  // Comes before the first adopt: about how many bytes of weights it will be given to multiply
+  // with. Throws OutOfMemoryError when this device copies them and there is no room.
+  virtual void expect_weights(size_t n_bytes) = 0;
+  // The matrix in the layout this device computes with, its strides included; may be the argument
+  // itself, which then must stay alive.
   virtual Matrix adopt(const Matrix& host, Use use) = 0;
 
   virtual void embed(const EmbedArgs& args) = 0;
@@ -244,15 +246,5 @@ class Ops {
   virtual void logits(const LogitsArgs& args) = 0;
   virtual void choose(const ChooseArgs& args) = 0;
 };
-
-// The float32 model written like the paper; the truth every other device is compared with. The pool
-// is borrowed.
-std::unique_ptr<Ops> make_reference_ops(ThreadPool& pool);
-
-// The CPU device on one of cpu_isas(), or the best of them for "auto". The pool is borrowed. Throws
-// RequestError for another name.
-std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& isa);
-// Instruction sets that this machine and this build have kernels for, best first.
-std::vector<std::string> cpu_isas();
 
 }  // namespace gptoss::kernels

@@ -1,6 +1,7 @@
 // The router's choice and the order in which a device takes the experts of a step.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numeric>

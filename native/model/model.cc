@@ -45,8 +45,9 @@ Model::Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& 
       rope_(make_rope(config)),
       weights_(file_, config_, ops, pool) {}
 
-kernels::Limits Model::limits(int n_step_tokens, int64_t n_positions) const {
+kernels::Limits Model::limits(int n_step_tokens, int n_logits_rows, int64_t n_positions) const {
   return {.n_tokens = n_step_tokens,
+          .n_logits_rows = n_logits_rows,
           .n_positions = n_positions,
           .widest_row = std::max({config_.hidden, config_.ff, config_.query_width()}),
           .n_experts = config_.n_experts,
@@ -54,12 +55,12 @@ kernels::Limits Model::limits(int n_step_tokens, int64_t n_positions) const {
 }
 
 void Model::reserve(int n_step_tokens, int n_logits_rows, int64_t n_positions) {
-  ops_.reserve(limits(n_step_tokens, n_positions));
+  ops_.reserve(limits(n_step_tokens, n_logits_rows, n_positions));
   activations_ = std::make_unique<Activations>(config_, n_step_tokens, n_logits_rows);
 }
 
 size_t Model::step_bytes(int n_step_tokens, int n_logits_rows, int64_t n_positions) const {
-  return ops_.scratch_bytes(limits(n_step_tokens, n_positions)) +
+  return ops_.scratch_bytes(limits(n_step_tokens, n_logits_rows, n_positions)) +
          Activations::n_bytes(config_, n_step_tokens, n_logits_rows);
 }
 

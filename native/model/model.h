@@ -46,7 +46,7 @@ class Model {
   float* logits(std::span<const int32_t> rows);
 
  private:
-  kernels::Limits limits(int n_step_tokens, int64_t n_positions) const;
+  kernels::Limits limits(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
   Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool);
   void attention_block(int layer, const Step& step, kv::KvCache& cache);
   void moe_block(int layer, int n_tokens);

@@ -111,6 +111,10 @@ class Loader {
 
 Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops,
                  ThreadPool& pool) {
+  size_t n_bytes = 0;
+  for (const gguf::Tensor& tensor : file.tensors())
+    if (tensor.name != "token_embd.weight") n_bytes += tensor.data.size();
+  ops.expect_weights(n_bytes);
   Loader load(file, config, ops, pool, converted_);
   const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(),
                 key_value = config.key_value_width();

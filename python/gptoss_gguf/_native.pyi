@@ -45,7 +45,6 @@ class EngineOptions:
         max_queue: int = 256,  # most requests beyond those, which wait
         n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
         profile: bool = False,  # lets requests ask for a record of every operation
-        cpu_isa: str = "auto",  # of the device "cpu": one of cpu_isas(), or "auto" for the best
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -63,8 +62,6 @@ class EngineOptions:
     def n_cached(self) -> int: ...
     @property
     def profile(self) -> bool: ...
-    @property
-    def cpu_isa(self) -> str: ...
 
 class Request:
     """One completion: a prompt and how to continue it."""

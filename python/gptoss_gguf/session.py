@@ -123,13 +123,7 @@ class Session:
         for name, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
                 raise RequestError(f"{name}={value!r} is not allowed: it must be a whole number from 0")
-        options = _native.EngineOptions(
-            device=device,
-            n_ctx=n_ctx,
-            n_threads=n_threads,
-            n_batch=n_batch,
-            cpu_isa=os.environ.get("GPTOSS_CPU_ISA") or "auto",
-        )
+        options = _native.EngineOptions(device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch)
         self.path = path
         self.tokenizer = Tokenizer.from_metadata(_native.ModelFile(str(path)).metadata, source=path.name)
         self.engine = _native.Engine(str(path), options)

@@ -44,7 +44,10 @@ def bench(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     monkeypatch.setattr(command, "measure_loads", lambda path, device, n_threads: LOADS)
 
     def run(*args: str) -> str:
-        app(["bench", "-m", str(tiny), "-t", "1", "-r", "2", *args], standalone_mode=False)
+        app(
+            ["bench", "-m", str(tiny), "-t", "1", "-r", "2", "--device", "reference", *args],
+            standalone_mode=False,
+        )
         return capsys.readouterr().out
 
     return run

@@ -62,10 +62,11 @@ def test_instruction_sets_agree_to_the_bit(
 def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(golden_gguf("e4", "mxfp4"))
     assert _native.cpu_isas()[-1] == "scalar"
-    options = _native.EngineOptions(device="cpu", cpu_isa="scalar")
-    assert _native.Engine(path, options).isa == "scalar"
+    for isa in _native.cpu_isas():
+        monkeypatch.setenv("GPTOSS_CPU_ISA", isa)
+        assert _native.Engine(path, _native.EngineOptions(device="cpu")).isa == isa
     monkeypatch.setenv("GPTOSS_CPU_ISA", "abacus")
-    with pytest.raises(RequestError, match=r"unknown instruction set 'abacus'; this machine has .*scalar"):
+    with pytest.raises(RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; this machine has .*scalar"):
         LLM(path, device="cpu")
     with LLM(path, device="reference") as llm:  # which has none to choose
         assert llm.device == "reference"

@@ -33,11 +33,12 @@ def test_chunking_and_threads(device: str, dense: Dense, n_tokens: int, golden_g
 
 
 @pytest.mark.parametrize("n_tokens", [330, 1150])
-def test_decoding_equals_prefill(n_tokens: int, golden_gguf: GoldenGguf) -> None:
+@pytest.mark.parametrize("device", _native.devices())
+def test_decoding_equals_prefill(device: str, n_tokens: int, golden_gguf: GoldenGguf) -> None:
     """What was decoded token by token, prefilled and continued: the same tokens and log-probabilities."""
     n_generated = 40
     prompt = golden_of_length(n_tokens).ids.tolist()[: n_tokens - n_generated]
-    with LLM(str(golden_gguf(MODEL, "mxfp4"))) as llm:
+    with LLM(str(golden_gguf(MODEL, "mxfp4", "q8_0")), device=device) as llm:
         whole = llm.generate(
             prompt, SamplingParams(max_tokens=n_generated, seed=5, logprobs=5, ignore_eos=True)
         )
@@ -50,16 +51,17 @@ def test_decoding_equals_prefill(n_tokens: int, golden_gguf: GoldenGguf) -> None
             assert resumed.logprobs == whole.logprobs[n_done:]
 
 
-def test_alone_or_in_company(golden_gguf: GoldenGguf) -> None:
+@pytest.mark.parametrize("device", _native.devices())
+def test_alone_or_in_company(device: str, golden_gguf: GoldenGguf) -> None:
     """Sampled text of eight prompts: one by one, all at once, and in tiny steps."""
-    path = str(golden_gguf(MODEL, "mxfp4"))
+    path = str(golden_gguf(MODEL, "mxfp4", "q8_0"))
     tokens = golden_of_length(1150).ids.tolist()
     prompts = [tokens[: 3 + 40 * i] for i in range(8)]
     params = SamplingParams(max_tokens=30, seed=11, logprobs=3, ignore_eos=True)
-    with LLM(path) as llm:
+    with LLM(path, device=device) as llm:
         alone: list[Output] = [llm.generate(prompt, params) for prompt in prompts]
         together = llm.generate(prompts, params)
-    with LLM(path, n_batch=13) as llm:
+    with LLM(path, device=device, n_batch=13) as llm:
         in_small_steps = llm.generate(prompts, params)
     for one, company, small in zip(alone, together, in_small_steps, strict=True):
         assert one.token_ids == company.token_ids == small.token_ids

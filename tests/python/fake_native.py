@@ -45,7 +45,6 @@ class EngineOptions:
     n_batch: int = 512
     max_sequences: int = 8
     max_queue: int = 256
-    cpu_isa: str = "auto"
 
 
 class Request:

@@ -23,8 +23,7 @@ struct EngineOptions {
   int max_queue = 256;          // most requests beyond those, which wait
   int64_t n_cached =
       0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
-  bool profile = false;          // lets requests ask for a record of every operation
-  std::string cpu_isa = "auto";  // of the device "cpu": one of cpu_isas(), or "auto" for the best
+  bool profile = false;  // lets requests ask for a record of every operation
 };
 
 // One completion of one prompt.

@@ -3,6 +3,8 @@
 // set; here is who computes what.
 #pragma once
 
+#include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "base/buffer.h"
@@ -23,8 +25,9 @@ class CpuOps final : public Ops {
   size_t kv_element_bytes() const override { return sizeof(uint16_t); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
-  // Packs what is multiplied with, on all threads. Throws OutOfMemoryError when the copy would not
-  // fit.
+  void expect_weights(size_t n_bytes) override;
+  // Packs what is multiplied with, on all threads. A packed matrix has panels for rows: row_stride
+  // is the size of a panel.
   Matrix adopt(const Matrix& host, Use use) override;
 
   void embed(const EmbedArgs& args) override;

@@ -1,20 +1,23 @@
 // Weights, scratch, embedding, norms and dense products.
+#include <algorithm>
 #include <string>
 
 #include <gptoss/error.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/product.inl.h"
+#include "kernels/devices.h"
 #include "quant/codec.h"
 
 namespace gptoss::kernels {
 
 using quant::TensorType;
 
-std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& isa) {
-  return std::make_unique<cpu::CpuOps>(pool, cpu::kernels_for(isa));
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool) {
+  return std::make_unique<cpu::CpuOps>(pool, cpu::wanted_kernels());
 }
 
 namespace cpu {
@@ -26,8 +29,7 @@ bool is_integer(TensorType packed) {
 
 // Rows of input of the largest product: all experts of a step's tokens, or rows of logits.
 int64_t most_input_rows(const Limits& limits) {
-  constexpr int64_t kLogitsRows = 16;
-  return std::max<int64_t>(int64_t{limits.n_tokens} * kExpertsPerToken, kLogitsRows);
+  return std::max<int64_t>(int64_t{limits.n_tokens} * kExpertsPerToken, limits.n_logits_rows);
 }
 
 int64_t widest_blocks(const Limits& limits) { return (limits.widest_row + kBlock - 1) / kBlock; }
@@ -66,6 +68,13 @@ void CpuOps::reserve(const Limits& limits) {
   sampler_scratch_.assign(n_threads, sampling::Scratch(limits.n_vocab));
 }
 
+void CpuOps::expect_weights(size_t n_bytes) {
+  if (const auto available = available_memory(); available && n_bytes > *available)
+    throw OutOfMemoryError("the weights take " + std::to_string(n_bytes >> 20) + " MiB, and " +
+                           std::to_string(*available >> 20) +
+                           " MiB are free; close other programs or take a smaller model");
+}
+
 Matrix CpuOps::adopt(const Matrix& host, Use use) {
   if (use == Use::lookup) return host;
   Matrix packed = host;
@@ -73,10 +82,6 @@ Matrix CpuOps::adopt(const Matrix& host, Use use) {
   packed.row_stride = panel_bytes(packed.type, host.cols / kBlock);
   packed.matrix_stride = packed.row_stride * static_cast<size_t>(panels_of(host.rows));
   const size_t n_bytes = packed.matrix_stride * static_cast<size_t>(host.count);
-  if (const auto available = available_memory(); available && n_bytes > *available)
-    throw OutOfMemoryError("the weights do not fit into memory: " + std::to_string(n_bytes >> 20) +
-                           " MiB more are needed, " + std::to_string(*available >> 20) +
-                           " MiB are free; close other programs or take a smaller model");
   Buffer& buffer = packed_.emplace_back(n_bytes, "the weights");
   buffer.prefer_huge_pages();
   packed.data = buffer.data();
@@ -103,6 +108,7 @@ const void* CpuOps::Inputs::row(TensorType type, int64_t index) const {
 
 CpuOps::Inputs CpuOps::prepare(const float* x, int64_t rows, int64_t cols,
                                std::initializer_list<const Matrix*> users) {
+  GPTOSS_CHECK(rows <= most_input_rows(limits_) && cols <= limits_.widest_row);
   Inputs inputs{x, quantized_.as<QuantBlock>(), cols};
   const auto takes_integers = [](const Matrix* matrix) { return is_integer(matrix->type); };
   if (std::any_of(users.begin(), users.end(), takes_integers))

@@ -1,10 +1,12 @@
-// Which instruction sets this machine has.
+// Which instruction sets this machine has, and which of them is used.
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <gptoss/error.h>
 
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/devices.h"
 #include "kernels/ops.h"
 
 #if defined(__x86_64__)
@@ -21,7 +23,7 @@ bool has_avx2() {
          __builtin_cpu_supports("f16c");
 }
 
-// The compiler's own list does not know it yet.
+// Not on every compiler's own list.
 bool has_avx_vnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
@@ -47,15 +49,18 @@ std::vector<const KernelTable*> supported_kernels() {
   return tables;
 }
 
-const KernelTable& kernels_for(const std::string& isa) {
+const KernelTable& wanted_kernels() {
   const auto tables = supported_kernels();
-  if (isa == "auto") return *tables.front();
+  const char* const wanted = std::getenv("GPTOSS_CPU_ISA");
+  const std::string isa = wanted != nullptr ? wanted : "";
+  if (isa.empty()) return *tables.front();
   std::string names;
   for (const KernelTable* table : tables) {
     if (isa == table->isa) return *table;
     names += std::string(names.empty() ? "" : ", ") + table->isa;
   }
-  throw RequestError("unknown instruction set '" + isa + "'; this machine has " + names);
+  throw RequestError("GPTOSS_CPU_ISA names an unknown instruction set, '" + isa +
+                     "'; this machine has " + names);
 }
 
 }  // namespace cpu

@@ -1,4 +1,4 @@
-// The kernels in Plain C++.
+// The kernels in plain C++.
 #include "kernels/cpu/simd/vec_scalar.h"
 #include "kernels/cpu/templates/table.inl.h"
 

@@ -38,7 +38,7 @@ struct KeyBlockArgs {
   const uint16_t* values[kKeyBlock / kPageTokens] = {};
   int n_rows = 0;                         // query rows, a multiple of 8, at most kQueryRows
   const float* const* queries = nullptr;  // (n_rows): 64 floats, scaled by 1/sqrt(64)
-  const int16_t* first = nullptr;         // (n_rows) first key that the row sees, below kKeyBlock
+  const int16_t* first = nullptr;         // (n_rows) first key that the row sees, at most kKeyBlock
   const int16_t* end = nullptr;  // (n_rows) end of what it sees, at most kKeyBlock; <= first: none
   // Softmax so far, of each row: largest score, sum of exp(score - highest), weighted values.
   float* highest = nullptr;      // (n_rows)
@@ -78,7 +78,8 @@ extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels;
 
 // The tables that this machine can run, best first.
 std::vector<const KernelTable*> supported_kernels();
-// The table of this name, or the best for "auto". Throws RequestError, naming those that there are.
-const KernelTable& kernels_for(const std::string& isa);
+// The table that the environment's GPTOSS_CPU_ISA names, or the best. Throws RequestError, naming
+// those that there are.
+const KernelTable& wanted_kernels();
 
 }  // namespace gptoss::kernels::cpu

@@ -58,8 +58,8 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
       }
       for (size_t r = 0; r < uses.size(); ++r) {
         float* const gated = out + r * kProductWidth;
-        add_bias(args.gate.bias + bias_at, gated, n_outputs);
-        add_bias(args.up.bias + bias_at, gated + kPanelRows, n_outputs);
+        add_bias(args.gate.bias, bias_at, gated, n_outputs);
+        add_bias(args.up.bias, bias_at, gated + kPanelRows, n_outputs);
         kernels_.swiglu(gated, gated + kPanelRows, gated);
         std::copy_n(gated, n_outputs, args.activated + uses[r] * gate.rows + first);
       }
@@ -85,7 +85,7 @@ void CpuOps::moe_down_combine(const MoeDownArgs& args) {
           down.type, panel(down, group.expert, index), second, inputs, uses.size(),
           [&](size_t r) { return uses[r]; }, out, thread);
       for (size_t r = 0; r < uses.size(); ++r) {
-        add_bias(args.down.bias + group.expert * down.rows + first, out + r * kProductWidth,
+        add_bias(args.down.bias, group.expert * down.rows + first, out + r * kProductWidth,
                  n_outputs);
         std::copy_n(out + r * kProductWidth, n_outputs,
                     args.expert_out + uses[r] * down.rows + first);

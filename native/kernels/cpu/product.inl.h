@@ -12,10 +12,10 @@ inline const std::byte* panel(const Matrix& packed, int64_t which, int64_t index
          static_cast<size_t>(index) * packed.row_stride;
 }
 
-// Adds the biases of `n` outputs to their sums.
-inline void add_bias(const float* bias, float* sums, int64_t n) {
+// Adds the biases of `n` outputs, from number `first` on, to their sums.
+inline void add_bias(const float* bias, int64_t first, float* sums, int64_t n) {
   if (bias == nullptr) return;
-  for (int64_t i = 0; i < n; ++i) sums[i] += bias[i];
+  for (int64_t i = 0; i < n; ++i) sums[i] += bias[first + i];
 }
 
 template <class RowOf>
@@ -60,7 +60,7 @@ void CpuOps::product(std::span<const Linear* const> linears, const Inputs& input
     const int64_t n_outputs = std::min<int64_t>(kProductWidth, w.rows - first_output);
     for (int r = 0; r < rows; ++r) {
       float* const sums = out + r * kProductWidth;
-      add_bias(linear.bias != nullptr ? linear.bias + first_output : nullptr, sums, n_outputs);
+      add_bias(linear.bias, first_output, sums, n_outputs);
       store(which, first_row + r, first_output, sums, n_outputs);
     }
   });

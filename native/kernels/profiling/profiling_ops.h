@@ -28,6 +28,7 @@ class ProfilingOps final : public Ops {
     return device_.scratch_bytes(limits);
   }
   void reserve(const Limits& limits) override;
+  void expect_weights(size_t n_bytes) override { device_.expect_weights(n_bytes); }
   Matrix adopt(const Matrix& host, Use use) override { return device_.adopt(host, use); }
 
   void embed(const EmbedArgs& args) override;

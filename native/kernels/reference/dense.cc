@@ -1,6 +1,7 @@
 // Embedding, norms and dense linear layers.
 #include <cmath>
 
+#include "kernels/devices.h"
 #include "kernels/reference/dot.h"
 #include "kernels/reference/linear.inl.h"
 #include "kernels/reference/reference_ops.h"

@@ -21,6 +21,7 @@ class ReferenceOps final : public Ops {
   size_t kv_element_bytes() const override { return sizeof(float); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
+  void expect_weights(size_t) override {}
   Matrix adopt(const Matrix& host, Use) override {
     return host;
   }  // computes from the file's own bytes

@@ -80,7 +80,7 @@ def _measured(
 
 
 def _warn_if_busy(machine: Machine) -> None:
-    spare = (os.cpu_count() or 1) - machine.n_threads
+    spare = len(os.sched_getaffinity(0)) - machine.n_threads
     if machine.load > spare + _BUSY * machine.n_threads:
         _note(f"this machine is busy (load {machine.load:.1f}): what follows is too low, and unsteady")
 

@@ -9,6 +9,7 @@
 
 #include "engine/runner.h"
 #include "engine/scheduler.h"
+#include "kernels/devices.h"
 #include "testing.h"
 #include "tiny_model.h"
 

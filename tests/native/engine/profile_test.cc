@@ -81,6 +81,12 @@ TEST(a_profile_names_every_operation_within_its_step) {
 TEST(a_profile_needs_an_engine_made_for_it) {
   Engine engine(testing::tiny_model_path(), options(false));
   CHECK_THROWS(RequestError, engine.submit(request(4, 1, 0, true)), "opened without profile");
-  CHECK_EQ(engine.isa(), "scalar");
-  CHECK_EQ(engine.arithmetic(), "float32");
+}
+
+TEST(a_device_says_what_it_computes_with) {
+  EngineOptions wanted = options(false);
+  CHECK_EQ(Engine(testing::tiny_model_path(), wanted).arithmetic(), "int8");
+  wanted.device = "reference";
+  CHECK_EQ(Engine(testing::tiny_model_path(), wanted).arithmetic(), "float32");
+  CHECK_EQ(Engine(testing::tiny_model_path(), wanted).isa(), "scalar");
 }

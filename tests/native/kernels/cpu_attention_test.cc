@@ -129,3 +129,32 @@ TEST(what_stands_behind_the_last_key_is_not_read) {
   std::fill(block.values.begin() + 28 * kHeadDim, block.values.end(), uint16_t{0x7E00});
   for (const KernelTable* kernels : supported_kernels()) CHECK(block.attend(*kernels) == expected);
 }
+
+TEST(a_key_that_a_row_does_not_see_may_be_anything) {
+  const Block clean = triangle(kQueryRows);
+  Block block = clean;
+  for (int r = 0; r < kQueryRows; ++r) {  // as in the device, the 8 rows of a token see the same
+    const auto row = static_cast<size_t>(r), first_of_token = static_cast<size_t>(r / 8 * 8);
+    block.first[row] = clean.first[first_of_token];
+    block.end[row] = clean.end[first_of_token];
+  }
+  const auto expected = block.attend(kScalarKernels);
+  for (int token = 0; token < kQueryRows / 8; ++token) {
+    const auto row = static_cast<size_t>(token * 8);
+    Block broken = block;
+    for (int key = 0; key < kKeyBlock; ++key)
+      if (key < block.first[row] || key >= block.end[row]) {
+        std::fill_n(&broken.keys[static_cast<size_t>(key) * kHeadDim], kHeadDim, uint16_t{0x7E00});
+        std::fill_n(&broken.values[static_cast<size_t>(key) * kHeadDim], kHeadDim,
+                    uint16_t{0x7E00});
+      }
+    for (const KernelTable* kernels : supported_kernels()) {
+      const auto state = broken.attend(*kernels);
+      for (size_t r = row; r < row + 8; ++r) {
+        CHECK_EQ(state.denominator[r], expected.denominator[r]);
+        CHECK(std::equal(&state.sums[r * kHeadDim], &state.sums[r * kHeadDim] + kHeadDim,
+                         &expected.sums[r * kHeadDim]));
+      }
+    }
+  }
+}

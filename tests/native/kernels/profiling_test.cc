@@ -22,6 +22,7 @@ class NotingOps final : public Ops {
     return static_cast<size_t>(limits.n_tokens);
   }
   void reserve(const Limits&) override { seen += "reserve "; }
+  void expect_weights(size_t) override {}
   Matrix adopt(const Matrix& host, Use) override { return host; }
   void embed(const EmbedArgs&) override { seen += "embed "; }
   void norm(const NormArgs&) override { seen += "norm "; }

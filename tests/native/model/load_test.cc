@@ -4,6 +4,7 @@
 
 #include <gptoss/error.h>
 
+#include "kernels/devices.h"
 #include "kv/kv_cache.h"
 #include "model/model.h"
 #include "testing.h"

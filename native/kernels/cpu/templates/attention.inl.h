@@ -96,6 +96,18 @@ BlockSoftmax softmax_row(float* weights, int first, int end, KeyRange range) {
   return {top, sum_lanes(sum)};
 }
 
+// The keys that any of kRows rows sees. Rows of one token see the same, so that nothing is read
+// which a row does not see: a NaN times its weight of zero would be a NaN.
+template <int kRows>
+inline KeyRange seen_by_rows(const KeyBlockArgs& args, int row) {
+  KeyRange seen{kKeyBlock, 0};
+  for (int r = row; r < row + kRows; ++r) {
+    seen.begin = args.first[r] < seen.begin ? args.first[r] : seen.begin;
+    seen.end = args.end[r] > seen.end ? args.end[r] : seen.end;
+  }
+  return seen;
+}
+
 template <int kRows>
 void sum_values(const KeyBlockScratch& s, int row, KeyRange range, float* out) {
   Floats sums[kRows][kHeadVectors];
@@ -134,7 +146,8 @@ void attend_rows(const KeyBlockArgs& args, int row, KeyRange range) {
     softmax[r] = softmax_row(s.weights[row + r], args.first[row + r], args.end[row + r], range);
   float values[kRows * kHeadDim];
   for (int r = 0; r < kRows; r += kValueRows)
-    sum_values<kValueRows>(s, row + r, range, values + r * kHeadDim);
+    sum_values<kValueRows>(s, row + r, seen_by_rows<kValueRows>(args, row + r),
+                           values + r * kHeadDim);
   for (int r = 0; r < kRows; ++r)
     if (args.first[row + r] < args.end[row + r])
       merge(args, row + r, softmax[r], values + r * kHeadDim);
