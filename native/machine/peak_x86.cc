@@ -1,7 +1,6 @@
 // In assembly: between intrinsics compilers put copies, which cost as much as the arithmetic. A
 // round is twelve independent sums, enough for two units with a latency of up to six cycles.
-#include <cpuid.h>
-
+#include "base/cpu_features.h"
 #include "machine/peak.h"
 
 namespace gptoss::machine {
@@ -31,28 +30,16 @@ GPTOSS_PEAK_LOOP(avx512_int8, "vpdpbusd %%zmm0, %%zmm1, %%zmm\\sum\n")
 
 constexpr uint64_t kSums = 12;
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
-// Not all compilers have a name for it yet.
-bool has_avx_vnni() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
-}
-
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
-}
-
 }  // namespace
 
 std::vector<PeakLoop> vector_peak_loops() {
   std::vector<PeakLoop> loops;
-  if (has_avx2()) {
+  if (cpu_features::avx2()) {
     loops.push_back({"avx2", "float32", kSums * 8, avx2_float32});
     loops.push_back({"avx2", "int8", kSums * 32, avx2_int8});
   }
-  if (has_avx_vnni()) loops.push_back({"avxvnni", "int8", kSums * 32, avx_vnni_int8});
-  if (has_avx512()) {
+  if (cpu_features::avx_vnni()) loops.push_back({"avxvnni", "int8", kSums * 32, avx_vnni_int8});
+  if (cpu_features::avx512_vnni()) {
     loops.push_back({"avx512", "float32", kSums * 16, avx512_float32});
     loops.push_back({"avx512", "int8", kSums * 64, avx512_int8});
   }

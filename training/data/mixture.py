@@ -25,11 +25,11 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "greeting": Family(talk.greeting, talk.GREETINGS, 2),
     "unknown": Family(talk.unknown, facts.CARRIERS, 3),
     "instructions": Family(talk.instructions, talk.INSTRUCTIONS, 4),
-    "facts": Family(facts.facts, facts.CARRIERS, 18),
+    "facts": Family(facts.facts, facts.CARRIERS, 13),
     "check": Family(facts.check, facts.CHECKS, 5),
     "followup": Family(facts.followup, facts.FOLLOW_UPS, 6),
-    "arithmetic": Family(numbers.arithmetic, numbers.CARRIERS, 9),
-    "word_problem": Family(numbers.word_problem, numbers.PROBLEMS, 4),
+    "arithmetic": Family(numbers.arithmetic, numbers.CARRIERS, 12),
+    "word_problem": Family(numbers.word_problem, numbers.PROBLEMS, 5),
     "counting": Family(numbers.counting, numbers.COUNTING, 5),
     "copying": Family(strings.copying, strings.COPYING, 5),
     "reversing": Family(strings.reversing, strings.REVERSING, 4),
@@ -38,7 +38,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "tool_call": Family(tools.tool_call, tools.REQUESTS, 10),
     "tool_named": Family(tools.tool_named, tools.ORDERS, 5),
     "tool_answer": Family(tools.tool_answer, tools.REQUESTS, 5),
-    "tool_chain": Family(chains.tool_chain, chains.CHAINS, 4),
+    "tool_chain": Family(chains.tool_chain, chains.CHAINS, 6),
     "tool_unneeded": Family(tools.tool_unneeded, facts.CARRIERS, 3),
 }
 _NAMES: Final = tuple(FAMILIES)

@@ -54,13 +54,13 @@ class CpuOps final : public Ops {
   struct Workspace {
     float out[kProductRows * kProductWidth];
     const void* inputs[kProductRows];
+    alignas(kLine) std::byte unpacked[kProductScratch];
     KeyBlockScratch keys;
     float queries[kQueryRows * kHeadDim];
     float values_sum[kQueryRows * kHeadDim];
   };
 
   Workspace& workspace(int thread) const;
-  std::byte* unpacked(int thread) const;
 
   // The inputs of these matrices, quantised if one of them is of an integer type.
   Inputs prepare(const float* x, int64_t rows, int64_t cols,
@@ -85,7 +85,6 @@ class CpuOps final : public Ops {
   Limits limits_;
   std::vector<Buffer> packed_;
   Buffer workspaces_;     // (threads) Workspace
-  Buffer unpacked_;       // (threads, unpacked_bytes(widest_row / 32))
   Buffer quantized_;      // (rows, widest_row / 32) QuantBlock
   Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
   Buffer router_logits_;  // (n_tokens, n_experts) floats

@@ -35,12 +35,12 @@ int64_t most_input_rows(const Limits& limits) {
 int64_t widest_blocks(const Limits& limits) { return (limits.widest_row + kBlock - 1) / kBlock; }
 
 struct ScratchBytes {
-  size_t workspaces, unpacked, quantized, keys_values, router_logits;
+  size_t workspaces, quantized, keys_values, router_logits;
 };
 
 ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_bytes) {
   const auto n_tokens = static_cast<size_t>(limits.n_tokens);
-  return {n_threads * workspace_bytes, n_threads * unpacked_bytes(widest_blocks(limits)),
+  return {n_threads * workspace_bytes,
           static_cast<size_t>(most_input_rows(limits) * widest_blocks(limits)) * sizeof(QuantBlock),
           n_tokens * static_cast<size_t>(limits.widest_row) * sizeof(float),
           n_tokens * static_cast<size_t>(limits.n_experts) * sizeof(float)};
@@ -51,8 +51,8 @@ ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_b
 size_t CpuOps::scratch_bytes(const Limits& limits) const {
   const auto n_threads = static_cast<size_t>(pool_.size());
   const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
-  return bytes.workspaces + bytes.unpacked + bytes.quantized + bytes.keys_values +
-         bytes.router_logits + n_threads * 3 * static_cast<size_t>(limits.n_vocab) * sizeof(float);
+  return bytes.workspaces + bytes.quantized + bytes.keys_values + bytes.router_logits +
+         n_threads * 3 * static_cast<size_t>(limits.n_vocab) * sizeof(float);
 }
 
 void CpuOps::reserve(const Limits& limits) {
@@ -60,7 +60,6 @@ void CpuOps::reserve(const Limits& limits) {
   const auto n_threads = static_cast<size_t>(pool_.size());
   const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
   workspaces_ = Buffer(bytes.workspaces, "the threads' workspaces");
-  unpacked_ = Buffer(bytes.unpacked, "unpacked weights");
   quantized_ = Buffer(bytes.quantized, "quantised activations");
   keys_values_ = Buffer(bytes.keys_values, "keys and values of a step");
   router_logits_ = Buffer(bytes.router_logits, "router logits");
@@ -95,10 +94,6 @@ Matrix CpuOps::adopt(const Matrix& host, Use use) {
 
 CpuOps::Workspace& CpuOps::workspace(int thread) const {
   return workspaces_.as<Workspace>()[thread];
-}
-
-std::byte* CpuOps::unpacked(int thread) const {
-  return unpacked_.data() + static_cast<size_t>(thread) * unpacked_bytes(widest_blocks(limits_));
 }
 
 const void* CpuOps::Inputs::row(TensorType type, int64_t index) const {

@@ -5,45 +5,21 @@
 
 #include <gptoss/error.h>
 
+#include "base/cpu_features.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/devices.h"
 #include "kernels/ops.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace gptoss::kernels {
 namespace cpu {
-namespace {
-
-#if defined(__x86_64__)
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
-
-// Not on every compiler's own list.
-bool has_avx_vnni() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
-}
-
-bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-#endif
-
-}  // namespace
 
 std::vector<const KernelTable*> supported_kernels() {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
-  if (has_avx512()) tables.push_back(&kAvx512Kernels);
-  if (has_avx_vnni()) tables.push_back(&kAvxVnniKernels);
-  if (has_avx2()) tables.push_back(&kAvx2Kernels);
+  if (cpu_features::amx_int8()) tables.push_back(&kAmxKernels);
+  if (cpu_features::avx512_vnni()) tables.push_back(&kAvx512Kernels);
+  if (cpu_features::avx_vnni()) tables.push_back(&kAvxVnniKernels);
+  if (cpu_features::avx2()) tables.push_back(&kAvx2Kernels);
 #endif
   tables.push_back(&kScalarKernels);
   return tables;

@@ -20,16 +20,18 @@ struct ProductArgs {
   int64_t n_blocks = 0;                 // of 32 inputs
   const void* const* inputs = nullptr;  // (n_rows): QuantBlock (n_blocks), or float (n_blocks * 32)
   int n_rows = 0;
-  float* out = nullptr;          // (n_rows, 32): panel 0, then panel 1
-  std::byte* scratch = nullptr;  // (unpacked_bytes(n_blocks)), on a cache line
+  // (n_rows rounded up to 16, 32): panel 0, then panel 1; what is beyond n_rows is scratch.
+  float* out = nullptr;
+  std::byte* scratch = nullptr;  // (kProductScratch), on a cache line
 };
 inline constexpr int kProductRows = 128;
 inline constexpr int kProductWidth = 2 * kPanelRows;
 
-// Two panels with codes of one byte and scales in float32.
-constexpr size_t unpacked_bytes(int64_t n_blocks) {
-  return static_cast<size_t>(n_blocks) * 2 * (kBlock * kPanelRows + kPanelRows * sizeof(float));
-}
+// What is unpacked at once: codes of one byte, scales in float32.
+inline constexpr int kSpanBlocks = 16;
+inline constexpr int kUnpackedBytes =
+    kSpanBlocks * (kBlock * kPanelRows + kPanelRows * static_cast<int>(sizeof(float)));
+inline constexpr int kProductScratch = 2 * kUnpackedBytes;
 
 // One block of keys for the query rows of one KV head of one sequence. Positions count from the
 // block's first key.
@@ -73,7 +75,7 @@ struct KernelTable {
 
 extern const KernelTable kScalarKernels;
 #if defined(__x86_64__)
-extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels;
+extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels, kAmxKernels;
 #endif
 
 // The tables that this machine can run, best first.

@@ -20,7 +20,7 @@ inline constexpr int kLine = 64;  // bytes of a cache line
 struct QuantBlock {
   int8_t q[kBlock];
   float scale;
-  int32_t sum;  // of q: what an offset of the weight codes has to be corrected by
+  int32_t correction;  // what an offset of the weight codes adds to a sum of 32 products, negated
 };
 static_assert(sizeof(QuantBlock) == 40);
 

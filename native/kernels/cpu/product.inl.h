@@ -28,7 +28,7 @@ void CpuOps::multiply(quant::TensorType type, const std::byte* first, const std:
                      space.inputs,
                      static_cast<int>(n_rows),
                      out,
-                     unpacked(thread)});
+                     space.unpacked});
 }
 
 template <class Store>

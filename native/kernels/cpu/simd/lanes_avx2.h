@@ -112,11 +112,12 @@ inline void store_low_bytes(int8_t* p, Ints a) {
                    _mm_unpacklo_epi64(low_bytes(a.low), low_bytes(a.high)));
 }
 
-constexpr int kMxfp4Offset = 12;
-
-inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
-  const __m256i values = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+// The doubled values of 64 bytes of nibbles, plus an offset.
+inline void look_up_mxfp4(const uint8_t* p, Codes& low, Codes& high, int offset) {
+  const __m256i values =
+      _mm256_add_epi8(_mm256_broadcastsi128_si256(
+                          _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)),
+                      _mm256_set1_epi8(static_cast<char>(offset)));
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i first = load_bytes(p), second = load_bytes(p + 32);
   low = {_mm256_shuffle_epi8(values, _mm256_and_si256(first, nibble)),

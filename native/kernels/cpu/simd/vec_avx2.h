@@ -9,20 +9,34 @@
 namespace {
 
 // Pairs of products must fit int16: full bytes do only with the sign moved to the activations.
-constexpr int kInt8Offset = 0;
+constexpr int kCodeOffset = 12;
+constexpr bool kInt8HasOffset = false;
+inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
+  look_up_mxfp4(p, low, high, kCodeOffset);
+}
 inline Codes load_int8(const uint8_t* p) { return load_codes(p); }
-inline __m256i add_products(__m256i sums, __m256i unsigned_codes, __m256i x) {
-  const __m256i pairs = _mm256_maddubs_epi16(unsigned_codes, x);
+
+// sums + the int16 pairs of each row.
+inline __m256i add_pairs(__m256i sums, __m256i pairs) {
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
-  const __m256i four = four_of(x);
-  return {add_products(sums.low, codes.low, four), add_products(sums.high, codes.high, four)};
+// Codes of up to 24 leave room for several pairs.
+inline __m256i dot_small(__m256i sums, __m256i first, __m256i second, __m256i x, __m256i y) {
+  return add_pairs(
+      sums, _mm256_add_epi16(_mm256_maddubs_epi16(first, x), _mm256_maddubs_epi16(second, y)));
 }
-inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) {
-  const __m256i four = four_of(x);
-  return {add_products(sums.low, _mm256_abs_epi8(codes.low), _mm256_sign_epi8(four, codes.low)),
-          add_products(sums.high, _mm256_abs_epi8(codes.high), _mm256_sign_epi8(four, codes.high))};
+inline Ints dot_mxfp4(Ints sums, Codes first, Codes second, const int8_t* x) {
+  const __m256i a = four_of(x), b = four_of(x + 4);
+  return {dot_small(sums.low, first.low, second.low, a, b),
+          dot_small(sums.high, first.high, second.high, a, b)};
+}
+inline __m256i dot_signed(__m256i sums, __m256i codes, __m256i x) {
+  return add_pairs(sums, _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes)));
+}
+inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
+  const __m256i a = four_of(x), b = four_of(x + 4);
+  return {dot_signed(dot_signed(sums.low, first.low, a), second.low, b),
+          dot_signed(dot_signed(sums.high, first.high, a), second.high, b)};
 }
 
 }  // namespace

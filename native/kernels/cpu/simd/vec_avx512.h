@@ -64,13 +64,13 @@ inline void store_low_bytes(int8_t* p, Ints a) {
 }
 
 // The product instruction takes unsigned weights.
-constexpr int kMxfp4Offset = 12;
-constexpr int kInt8Offset = 128;
+constexpr int kCodeOffset = 128;
+constexpr bool kInt8HasOffset = true;
 
 inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
-  // 12 + the doubled values of the 16 codes.
-  const __m512i values = _mm512_broadcast_i32x4(
-      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  // 128 + the doubled values of the 16 codes.
+  const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(
+      -128, -127, -126, -125, -124, -122, -120, -116, -128, 127, 126, 125, 124, 122, 120, 116));
   const __m512i nibble = _mm512_set1_epi8(15);
   const __m512i bytes = _mm512_loadu_si512(p);
   low = _mm512_shuffle_epi8(values, _mm512_and_si512(bytes, nibble));
@@ -82,12 +82,18 @@ inline Codes load_int8(const uint8_t* p) {
 }
 inline void store_codes(uint8_t* p, Codes codes) { _mm512_storeu_si512(p, codes); }
 
-inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
+inline __m512i four_of(const int8_t* x) {
   int32_t four;
   std::memcpy(&four, x, sizeof four);
-  return _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(four));
+  return _mm512_set1_epi32(four);
 }
-inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4(sums, codes, x); }
+inline Ints dot_mxfp4(Ints sums, Codes first, Codes second, const int8_t* x) {
+  sums = _mm512_dpbusd_epi32(sums, first, four_of(x));
+  return _mm512_dpbusd_epi32(sums, second, four_of(x + 4));
+}
+inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
+  return dot_mxfp4(sums, first, second, x);
+}
 
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 6;

@@ -8,16 +8,25 @@
 
 namespace {
 
-constexpr int kInt8Offset = 128;
+constexpr int kCodeOffset = 128;
+constexpr bool kInt8HasOffset = true;
+
+inline void load_mxfp4(const uint8_t* p, Codes& low, Codes& high) {
+  look_up_mxfp4(p, low, high, kCodeOffset);
+}
 inline Codes load_int8(const uint8_t* p) {
   const __m256i sign = _mm256_set1_epi8(-128);
   return {_mm256_xor_si256(load_bytes(p), sign), _mm256_xor_si256(load_bytes(p + 32), sign)};
 }
-inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
-  const __m256i four = four_of(x);
+inline Ints dot_four(Ints sums, Codes codes, __m256i four) {
   return {_mm256_dpbusd_avx_epi32(sums.low, codes.low, four),
           _mm256_dpbusd_avx_epi32(sums.high, codes.high, four)};
 }
-inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4(sums, codes, x); }
+inline Ints dot_mxfp4(Ints sums, Codes first, Codes second, const int8_t* x) {
+  return dot_four(dot_four(sums, first, four_of(x)), second, four_of(x + 4));
+}
+inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
+  return dot_mxfp4(sums, first, second, x);
+}
 
 }  // namespace

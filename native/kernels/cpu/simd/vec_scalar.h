@@ -141,9 +141,9 @@ inline void store_low_bytes(int8_t* p, Ints a) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(a.lane[i]);
 }
 
-// What the codes of each format are larger than the weights by.
-constexpr int kMxfp4Offset = 0;
-constexpr int kInt8Offset = 0;
+// What codes are larger than the weights by, where they are: those of MXFP4 are if it is not 0.
+constexpr int kCodeOffset = 0;
+constexpr bool kInt8HasOffset = false;
 
 // Its own copy: an inline constant of another header would be a symbol that all objects share.
 constexpr int8_t kMxfp4Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
@@ -163,15 +163,18 @@ inline Codes load_int8(const uint8_t* p) {
 inline Codes load_codes(const uint8_t* p) { return load_int8(p); }
 inline void store_codes(uint8_t* p, Codes codes) { std::memcpy(p, codes.byte, sizeof codes.byte); }
 
-// sums + codes of each row times the 4 activations at x.
-inline Ints dot_mxfp4(Ints sums, Codes codes, const int8_t* x) {
+// sums + first and second codes of each row times 8 activations, the first and second four at x.
+inline Ints dot_mxfp4(Ints sums, Codes first, Codes second, const int8_t* x) {
   return each_int([&](int i) {
     int32_t sum = sums.lane[i];
-    for (int j = 0; j < 4; ++j) sum += codes.byte[4 * i + j] * x[j];
+    for (int j = 0; j < 4; ++j)
+      sum += first.byte[4 * i + j] * x[j] + second.byte[4 * i + j] * x[4 + j];
     return sum;
   });
 }
-inline Ints dot_int8(Ints sums, Codes codes, const int8_t* x) { return dot_mxfp4(sums, codes, x); }
+inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
+  return dot_mxfp4(sums, first, second, x);
+}
 
 // Tiles of the products: panels x rows of input.
 constexpr int kTilePanels = 1;

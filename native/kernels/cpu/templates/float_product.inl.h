@@ -27,12 +27,12 @@ struct Bf16 {
 };
 
 template <class Format, int kPanels, int kRows>
-inline void float_tile(const uint8_t* const* panels, int64_t n_blocks, const void* const* inputs,
+inline void float_tile(const uint8_t* const* panels, Span span, const void* const* inputs,
                        float* out) {
   Floats sums[kPanels][kRows];
   for (int p = 0; p < kPanels; ++p)
     for (int r = 0; r < kRows; ++r) sums[p][r] = broadcast(0.0f);
-  for (int64_t i = 0; i < n_blocks * kBlock; ++i) {
+  for (int64_t i = 0; i < span.count * kBlock; ++i) {
     Floats weights[kPanels];
     for (int p = 0; p < kPanels; ++p) {
       const uint8_t* at = panels[p] + i * Format::kBytes * kPanelRows;
@@ -51,9 +51,8 @@ inline void float_tile(const uint8_t* const* panels, int64_t n_blocks, const voi
 template <class Format>
 struct FloatTile {
   template <int kPanels, int kRows>
-  static void run(const uint8_t* const* panels, int64_t n_blocks, const void* const* inputs,
-                  float* out) {
-    float_tile<Format, kPanels, kRows>(panels, n_blocks, inputs, out);
+  static void run(const uint8_t* const* panels, Span span, const void* const* inputs, float* out) {
+    float_tile<Format, kPanels, kRows>(panels, span, inputs, out);
   }
 };
 

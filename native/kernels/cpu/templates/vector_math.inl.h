@@ -78,8 +78,9 @@ void quantize(const float* x, int64_t n_blocks, QuantBlock* out) {
     store_low_bytes(out->q, low);
     store_low_bytes(out->q + kLanes, high);
     out->scale = (is_zero ? 0.0f : highest / 127.0f) + broken;
-    out->sum = 0;
-    for (int i = 0; i < kBlock; ++i) out->sum += out->q[i];
+    int32_t sum = 0;
+    for (int i = 0; i < kBlock; ++i) sum += out->q[i];
+    out->correction = -kCodeOffset * sum;
   }
 }
 

@@ -1,0 +1,15 @@
+// Which instruction sets this machine has, and lets programs use: a family's functions need all
+// that is named with it.
+#pragma once
+
+namespace gptoss::cpu_features {
+
+#if defined(__x86_64__)
+bool avx2();         // with FMA and F16C
+bool avx_vnni();     // beside avx2()
+bool avx512_vnni();  // F, BW, VL, DQ and VNNI, beside avx2()
+// AMX-TILE and AMX-INT8, beside avx512_vnni(); asks the kernel, once, to let this process use them.
+bool amx_int8();
+#endif
+
+}  // namespace gptoss::cpu_features
