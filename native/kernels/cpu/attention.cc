@@ -65,10 +65,10 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
                          int n_tokens, int64_t kv_head, int thread) {
   Workspace& space = workspace(thread);
   const int n_rows = n_tokens * kQueryGroup;
-  const float* queries[kQueryRows];
-  float highest[kQueryRows], denominator[kQueryRows];
-  int16_t first[kQueryRows], end[kQueryRows];
+  float highest[kQueryRows] = {}, denominator[kQueryRows] = {};
+  int32_t first[kQueryRows] = {}, end[kQueryRows] = {};
   std::fill_n(space.values_sum, n_rows * kHeadDim, 0.0f);
+  std::fill_n(space.queries, kHeadDim * kQueryRows, 0.0f);
   const float scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
   const auto offset_of = [&](int r) {  // of the query's 64 values
     return ((first_row + r / kQueryGroup) * args.n_heads + kv_head * kQueryGroup +
@@ -76,9 +76,8 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
            kHeadDim;
   };
   for (int r = 0; r < n_rows; ++r) {
-    float* const query = space.queries + r * kHeadDim;
-    for (int d = 0; d < kHeadDim; ++d) query[d] = args.query[offset_of(r) + d] * scale;
-    queries[r] = query;
+    for (int d = 0; d < kHeadDim; ++d)
+      space.queries[d * kQueryRows + r] = args.query[offset_of(r) + d] * scale;
     // The sink is one more column of the softmax that carries no value.
     highest[r] = args.sinks[kv_head * kQueryGroup + r % kQueryGroup];
     denominator[r] = 1.0f;
@@ -86,7 +85,7 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
 
   const int64_t begin = position_of_row(sequence, first_row), last = begin + n_tokens - 1;
   KeyBlockArgs block{.n_rows = n_rows,
-                     .queries = queries,
+                     .queries = space.queries,
                      .first = first,
                      .end = end,
                      .highest = highest,
@@ -107,7 +106,7 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
     for (int r = 0; r < n_rows; ++r) {
       const int64_t position = begin + r / kQueryGroup;
       const auto within = [&](int64_t at) {
-        return static_cast<int16_t>(std::clamp<int64_t>(at - key, 0, kKeyBlock));
+        return static_cast<int32_t>(std::clamp<int64_t>(at - key, 0, kKeyBlock));
       };
       first[r] = within(first_seen(position, args.sliding));
       end[r] = within(position + 1);

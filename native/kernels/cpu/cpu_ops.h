@@ -56,7 +56,7 @@ class CpuOps final : public Ops {
     const void* inputs[kProductRows];
     alignas(kLine) std::byte unpacked[kProductScratch];
     KeyBlockScratch keys;
-    float queries[kQueryRows * kHeadDim];
+    float queries[kHeadDim * kQueryRows];
     float values_sum[kQueryRows * kHeadDim];
   };
 

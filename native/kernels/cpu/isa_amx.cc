@@ -139,7 +139,9 @@ void tile_product(const ProductArgs& args) {
     for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
       unpack<Signed<Format>>(bytes_of(args.panels[p]), args.n_blocks, span,
                              wide + p * kUnpackedBytes);
+    Ahead ahead = codes_ahead<Format>(args, span, args.n_rows / kRows + 1);
     for (int row = 0; row < args.n_rows; row += kRows) {
+      ahead.step();
       gather(args.inputs + row, args.n_rows - row < kRows ? args.n_rows - row : kRows, span, x);
       for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
         add_panel(wide + p * kUnpackedBytes, x, span,

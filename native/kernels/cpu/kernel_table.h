@@ -38,21 +38,22 @@ inline constexpr int kProductScratch = 2 * kUnpackedBytes;
 struct KeyBlockArgs {
   const uint16_t* keys[kKeyBlock / kPageTokens] = {};  // (64, 64) halves of each page
   const uint16_t* values[kKeyBlock / kPageTokens] = {};
-  int n_rows = 0;                         // query rows, a multiple of 8, at most kQueryRows
-  const float* const* queries = nullptr;  // (n_rows): 64 floats, scaled by 1/sqrt(64)
-  const int16_t* first = nullptr;         // (n_rows) first key that the row sees, at most kKeyBlock
-  const int16_t* end = nullptr;  // (n_rows) end of what it sees, at most kKeyBlock; <= first: none
+  int n_rows = 0;                  // query rows, a multiple of 8, at most kQueryRows
+  const float* queries = nullptr;  // (64, kQueryRows), scaled by 1/sqrt(64); 0 beyond n_rows
+  // (kQueryRows) the keys that a row sees, up to kKeyBlock; end <= first: none, as beyond n_rows.
+  const int32_t* first = nullptr;
+  const int32_t* end = nullptr;
   // Softmax so far, of each row: largest score, sum of exp(score - highest), weighted values.
-  float* highest = nullptr;      // (n_rows)
-  float* denominator = nullptr;  // (n_rows)
+  float* highest = nullptr;      // (kQueryRows)
+  float* denominator = nullptr;  // (kQueryRows)
   float* values_sum = nullptr;   // (n_rows, 64)
   struct KeyBlockScratch* scratch = nullptr;
 };
 
 struct alignas(kLine) KeyBlockScratch {
-  float keys[kHeadDim][kKeyBlock];  // transposed
-  float values[kKeyBlock][kHeadDim];
-  float weights[kQueryRows][kKeyBlock];  // scores, then their exponentials
+  float page[kPageTokens][kHeadDim];     // keys or values
+  float weights[kKeyBlock][kQueryRows];  // scores, then their exponentials
+  float keep[kQueryRows];                // what the sums so far are worth, with the new highest
 };
 
 struct KernelTable {
@@ -67,8 +68,9 @@ struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, float* y, int64_t n, float epsilon);
   // x: (n_blocks * 32). A block with a NaN or an infinity gets NaN as its scale.
   void (*quantize)(const float* x, int64_t n_blocks, QuantBlock* out);
-  // (up + 1) * gate * sigmoid(1.702 gate), clamped; each (16).
-  void (*swiglu)(const float* gate, const float* up, float* out);
+  // sums: (n_rows, 32), gates then ups of 16 outputs, without their biases, each (16). Gates become
+  // (up + 1) * gate * sigmoid(1.702 gate), clamped.
+  void (*swiglu)(float* sums, int n_rows, const float* gate_bias, const float* up_bias);
   // n is a multiple of 16; beyond the range of a half the largest half is stored.
   void (*store_half)(const float* x, uint16_t* out, int64_t n);
 };

@@ -44,7 +44,9 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
     const ExpertGroups::Group& group = groups[static_cast<size_t>(item / n_panels)];
     const int64_t index = item % n_panels, first = index * kPanelRows;
     const int64_t n_outputs = std::min<int64_t>(kPanelRows, gate.rows - first);
-    const int64_t bias_at = group.expert * gate.rows + first;
+    float gate_bias[kPanelRows] = {}, up_bias[kPanelRows] = {};
+    add_bias(args.gate.bias, group.expert * gate.rows + first, gate_bias, n_outputs);
+    add_bias(args.up.bias, group.expert * gate.rows + first, up_bias, n_outputs);
     float* const out = workspace(thread).out;
     for_chunks(group.uses, [&](std::span<const int32_t> uses) {
       const auto row_of = [&](size_t r) { return uses[r] / kExpertsPerToken; };
@@ -56,13 +58,10 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
         multiply(gate.type, gates, nullptr, inputs, uses.size(), row_of, out, thread);
         multiply(up.type, ups, nullptr, inputs, uses.size(), row_of, out + kPanelRows, thread);
       }
-      for (size_t r = 0; r < uses.size(); ++r) {
-        float* const gated = out + r * kProductWidth;
-        add_bias(args.gate.bias, bias_at, gated, n_outputs);
-        add_bias(args.up.bias, bias_at, gated + kPanelRows, n_outputs);
-        kernels_.swiglu(gated, gated + kPanelRows, gated);
-        std::copy_n(gated, n_outputs, args.activated + uses[r] * gate.rows + first);
-      }
+      kernels_.swiglu(out, static_cast<int>(uses.size()), gate_bias, up_bias);
+      for (size_t r = 0; r < uses.size(); ++r)
+        std::copy_n(out + r * kProductWidth, n_outputs,
+                    args.activated + uses[r] * gate.rows + first);
     });
   });
 }

@@ -18,7 +18,7 @@ constexpr int kPages = kKeyBlock / kPageTokens, kPageValues = kPageTokens * kHea
 
 // Random keys, values and queries; what a row sees is set by the test.
 struct Block {
-  explicit Block(int rows) : n_rows(rows), first(rows), end(rows) {
+  explicit Block(int rows) : n_rows(rows), first(kQueryRows), end(kQueryRows) {
     std::mt19937 random(5);
     std::normal_distribution<float> normal;
     for (auto* halves : {&keys, &values}) {
@@ -35,18 +35,20 @@ struct Block {
     bool operator==(const State&) const = default;
   };
   State attend(const KernelTable& kernels) const {
-    State state{std::vector<float>(static_cast<size_t>(n_rows), 0.5f),
-                std::vector<float>(static_cast<size_t>(n_rows), 1.0f),
+    State state{std::vector<float>(kQueryRows, 0.5f), std::vector<float>(kQueryRows, 1.0f),
                 std::vector<float>(static_cast<size_t>(n_rows * kHeadDim))};
     KeyBlockArgs args{.n_rows = n_rows, .first = first.data(), .end = end.data()};
     for (int page = 0; page < kPages; ++page) {
       args.keys[page] = keys.data() + page * kPageValues;
       args.values[page] = values.data() + page * kPageValues;
     }
-    std::vector<const float*> rows;
-    for (int r = 0; r < n_rows; ++r) rows.push_back(queries.data() + r * kHeadDim);
+    std::vector<float> transposed(static_cast<size_t>(kHeadDim * kQueryRows));
+    for (int r = 0; r < n_rows; ++r)
+      for (int d = 0; d < kHeadDim; ++d)
+        transposed[static_cast<size_t>(d * kQueryRows + r)] =
+            queries[static_cast<size_t>(r * kHeadDim + d)];
     const auto scratch = std::make_unique<KeyBlockScratch>();
-    args.queries = rows.data();
+    args.queries = transposed.data();
     args.highest = state.highest.data();
     args.denominator = state.denominator.data();
     args.values_sum = state.sums.data();
@@ -66,7 +68,7 @@ struct Block {
   int n_rows;
   std::vector<uint16_t> keys, values;
   std::vector<float> queries;
-  std::vector<int16_t> first, end;
+  std::vector<int32_t> first, end;
 };
 
 Block triangle(int n_rows) {
@@ -74,9 +76,8 @@ Block triangle(int n_rows) {
   for (int r = 0; r < n_rows; ++r) {
     const auto at = static_cast<size_t>(r);
     const int first = r % 3 == 0 ? 0 : 5 * r % 200;
-    block.first[at] = static_cast<int16_t>(first);
-    block.end[at] =
-        static_cast<int16_t>(r % 7 == 6 ? first : std::min(kKeyBlock, first + 1 + 9 * r % 90));
+    block.first[at] = first;
+    block.end[at] = r % 7 == 6 ? first : std::min(kKeyBlock, first + 1 + 9 * r % 90);
   }
   return block;
 }
@@ -123,7 +124,7 @@ TEST(a_row_does_not_depend_on_its_neighbours_nor_on_the_instruction_set) {
 
 TEST(what_stands_behind_the_last_key_is_not_read) {
   Block block(16);
-  for (int r = 0; r < 16; ++r) block.end[static_cast<size_t>(r)] = static_cast<int16_t>(20 + r % 9);
+  for (int r = 0; r < 16; ++r) block.end[static_cast<size_t>(r)] = 20 + r % 9;
   const auto expected = block.attend(kScalarKernels);
   std::fill(block.keys.begin() + 28 * kHeadDim, block.keys.end(), uint16_t{0x7E00});  // NaN
   std::fill(block.values.begin() + 28 * kHeadDim, block.values.end(), uint16_t{0x7E00});

@@ -218,25 +218,28 @@ TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
 }
 
 TEST(swiglu_is_the_clamped_one) {
-  auto gate = random_floats(16, 8, 6.0f), up = random_floats(16, 9, 6.0f);
-  gate[0] = -200.0f, gate[1] = 200.0f, up[2] = 200.0f, up[3] = -200.0f;
-  std::vector<float> expected(16);
-  kScalarKernels.swiglu(gate.data(), up.data(), expected.data());
-  for (size_t i = 0; i < 16; ++i) {
-    const double g = std::min(gate[i], 7.0f), u = std::clamp(up[i], -7.0f, 7.0f);
-    CHECK(std::fabs(expected[i] - (u + 1) * g / (1 + std::exp(-1.702 * g))) <=
+  constexpr int kRows = 3;
+  auto sums = random_floats(kRows * kProductWidth, 8, 6.0f);
+  const auto gate_bias = random_floats(16, 9), up_bias = random_floats(16, 10);
+  sums[0] = -200.0f, sums[1] = 200.0f, sums[18] = 200.0f, sums[19] = -200.0f;
+  const auto activated = [&](const KernelTable& kernels) {
+    auto out = sums;
+    kernels.swiglu(out.data(), kRows, gate_bias.data(), up_bias.data());
+    return out;
+  };
+  const auto expected = activated(kScalarKernels);
+  for (size_t i = 0; i < kRows * 16; ++i) {
+    const size_t at = i / 16 * kProductWidth + i % 16;
+    const double g = std::min(sums[at] + gate_bias[i % 16], 7.0f);
+    const double u = std::clamp(sums[at + 16] + up_bias[i % 16], -7.0f, 7.0f);
+    CHECK(std::fabs(expected[at] - (u + 1) * g / (1 + std::exp(-1.702 * g))) <=
           2e-6 * (1 + std::fabs(u * g)));
   }
-  for (const KernelTable* kernels : supported_kernels()) {
-    std::vector<float> out(16);
-    kernels->swiglu(gate.data(), up.data(), out.data());
-    CHECK(same_bits(out, expected));
-    gate[5] = std::numeric_limits<float>::quiet_NaN();
-    kernels->swiglu(gate.data(), up.data(), out.data());
-    CHECK(std::isnan(out[5]));
-    gate[5] = 1.0f;
-    kernels->swiglu(gate.data(), up.data(), expected.data());
-  }
+  for (const KernelTable* kernels : supported_kernels())
+    CHECK(same_bits(activated(*kernels), expected));
+  sums[kProductWidth + 5] = std::numeric_limits<float>::quiet_NaN();
+  for (const KernelTable* kernels : supported_kernels())
+    CHECK(std::isnan(activated(*kernels)[kProductWidth + 5]));
 }
 
 TEST(halves_are_rounded_to_even_and_saturate) {

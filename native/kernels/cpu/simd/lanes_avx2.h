@@ -84,15 +84,17 @@ inline Floats magnitude(Floats a) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high)};
 }
-inline __m256 keep_range(__m256 a, __m256i lane, int begin, int end, float otherwise) {
-  const __m256i kept = _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(begin), lane),
-                                           _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
-  return _mm256_blendv_ps(_mm256_set1_ps(otherwise), a, _mm256_castsi256_ps(kept));
+inline Ints load_int(const int32_t* p) { return {load_bytes(p), load_bytes(p + 8)}; }
+inline __m256 keep_between(__m256 a, __m256i first, __m256i end, __m256i at, __m256 otherwise) {
+  const __m256i kept =
+      _mm256_andnot_si256(_mm256_cmpgt_epi32(first, at), _mm256_cmpgt_epi32(end, at));
+  return _mm256_blendv_ps(otherwise, a, _mm256_castsi256_ps(kept));
 }
-inline Floats keep_range(Floats a, int begin, int end, float otherwise) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return {keep_range(a.low, lane, begin, end, otherwise),
-          keep_range(a.high, lane, begin - 8, end - 8, otherwise)};
+inline Floats keep_between(Floats a, Ints first, Ints end, int at, float otherwise) {
+  const __m256i position = _mm256_set1_epi32(at);
+  const __m256 other = _mm256_set1_ps(otherwise);
+  return {keep_between(a.low, first.low, end.low, position, other),
+          keep_between(a.high, first.high, end.high, position, other)};
 }
 
 inline Ints broadcast_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
@@ -139,8 +141,9 @@ inline __m256i four_of(const int8_t* x) {
 
 constexpr int kTilePanels = 1;
 constexpr int kTileRows = 4;
-// Tiles of attention: query rows of scores, and of weighted values.
-constexpr int kScoreRows = 2;
+constexpr int kScoreKeys = 4;
+constexpr int kScoreVectors = 1;
+constexpr int kScoreKeysAlone = 4;
 constexpr int kValueRows = 1;
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

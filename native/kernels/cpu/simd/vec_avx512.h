@@ -46,10 +46,11 @@ inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c
 inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
 inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
 inline Floats magnitude(Floats a) { return _mm512_abs_ps(a); }
-inline Floats keep_range(Floats a, int begin, int end, float otherwise) {
-  const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const __mmask16 kept = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32(begin)) &
-                         _mm512_cmplt_epi32_mask(lane, _mm512_set1_epi32(end));
+inline Ints load_int(const int32_t* p) { return _mm512_loadu_si512(p); }
+inline Floats keep_between(Floats a, Ints first, Ints end, int at, float otherwise) {
+  const __m512i position = _mm512_set1_epi32(at);
+  const __mmask16 kept =
+      _mm512_cmple_epi32_mask(first, position) & _mm512_cmpgt_epi32_mask(end, position);
   return _mm512_mask_blend_ps(kept, broadcast(otherwise), a);
 }
 
@@ -97,8 +98,9 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
 
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 6;
-// Tiles of attention: query rows of scores, and of weighted values.
-constexpr int kScoreRows = 4;
+constexpr int kScoreKeys = 4;
+constexpr int kScoreVectors = 4;
+constexpr int kScoreKeysAlone = 8;
 constexpr int kValueRows = 4;
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

@@ -115,11 +115,15 @@ inline Floats min(Floats a, Floats b) {
 inline Floats magnitude(Floats a) {
   return each([&](int i) { return __builtin_fabsf(a.lane[i]); });
 }
-// Lanes begin <= i < end of a; `otherwise` in the others.
-inline Floats keep_range(Floats a, int begin, int end, float otherwise) {
-  return each([&](int i) { return i >= begin && i < end ? a.lane[i] : otherwise; });
-}
 
+inline Ints load_int(const int32_t* p) {
+  return each_int([&](int i) { return p[i]; });
+}
+// a where first <= at < end.
+inline Floats keep_between(Floats a, Ints first, Ints end, int at, float otherwise) {
+  return each(
+      [&](int i) { return first.lane[i] <= at && at < end.lane[i] ? a.lane[i] : otherwise; });
+}
 inline Ints broadcast_int(int32_t x) {
   return each_int([&](int) { return x; });
 }
@@ -179,8 +183,11 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
 // Tiles of the products: panels x rows of input.
 constexpr int kTilePanels = 1;
 constexpr int kTileRows = 4;
-// Tiles of attention: query rows of scores, and of weighted values.
-constexpr int kScoreRows = 2;
+// Tiles of attention: keys x vectors of query rows of scores, keys where there is one such vector,
+// query rows of weighted values.
+constexpr int kScoreKeys = 2;
+constexpr int kScoreVectors = 1;
+constexpr int kScoreKeysAlone = 2;
 constexpr int kValueRows = 2;
 
 inline void prefetch(const void*) {}

@@ -131,6 +131,17 @@ inline int64_t span_blocks(int64_t n_blocks, int64_t first) {
   return n_blocks - first < kSpanBlocks ? n_blocks - first : kSpanBlocks;
 }
 
+// The codes of the span after this one; nothing behind the last.
+template <class Format>
+inline Ahead codes_ahead(const ProductArgs& args, Span span, int n_steps) {
+  const int64_t next = span.first + span.count;
+  if (next == args.n_blocks) return {};
+  const int64_t offset = next * Format::kBytes.codes;
+  const uint8_t *first = bytes_of(args.panels[0]), *second = bytes_of(args.panels[1]);
+  return {first + offset, second == nullptr ? nullptr : second + offset,
+          span_blocks(args.n_blocks, next) * Format::kBytes.codes, n_steps};
+}
+
 // Where several tiles of rows use the panels, they are unpacked a span at a time, which stays in
 // the L1 cache while all rows pass.
 template <class Format>
@@ -144,7 +155,10 @@ void integer_product(const ProductArgs& args) {
     span.count = span_blocks(args.n_blocks, span.first);
     unpack<Format>(first, args.n_blocks, span, wide);
     if (second != nullptr) unpack<Format>(second, args.n_blocks, span, wide_second);
-    run_panels<IntegerTile<Unpacked<Format>>>(wide, wide_second, span, args);
+    run_panels<IntegerTile<Unpacked<Format>>>(
+        wide, wide_second, span, args,
+        codes_ahead<Format>(args, span,
+                            args.n_rows / kTileRows * (second != nullptr ? kPasses : 1)));
   }
 }
 

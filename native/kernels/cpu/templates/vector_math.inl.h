@@ -7,6 +7,8 @@
 namespace {
 
 using gptoss::kBlock;
+using gptoss::kernels::cpu::kPanelRows;
+using gptoss::kernels::cpu::kProductWidth;
 using gptoss::kernels::cpu::QuantBlock;
 
 // The lanes added pairwise: one order for all instruction sets.
@@ -84,13 +86,15 @@ void quantize(const float* x, int64_t n_blocks, QuantBlock* out) {
   }
 }
 
-void swiglu(const float* gate, const float* up, float* out) {
+void swiglu(float* sums, int n_rows, const float* gate_bias, const float* up_bias) {
   const float limit = gptoss::kSwigluLimit;
-  const Floats g = min(broadcast(limit), load(gate));
-  const Floats u = clamp(load(up), -limit, limit);
-  const Floats e = exponential(mul(g, broadcast(-gptoss::kSwigluAlpha)));
-  const Floats one = broadcast(1.0f);
-  store(out, mul(add(u, one), div(g, add(one, e))));
+  const Floats one = broadcast(1.0f), to_gate = load(gate_bias), to_up = load(up_bias);
+  for (int r = 0; r < n_rows; ++r, sums += kProductWidth) {
+    const Floats gate = min(broadcast(limit), add(load(sums), to_gate));
+    const Floats up = clamp(add(load(sums + kPanelRows), to_up), -limit, limit);
+    const Floats e = exponential(mul(gate, broadcast(-gptoss::kSwigluAlpha)));
+    store(sums, mul(add(up, one), div(gate, add(one, e))));
+  }
 }
 
 void store_halves(const float* x, uint16_t* out, int64_t n) {
