@@ -37,24 +37,27 @@ double gmacs(const KernelTable& table, const Case& which, int n_rows) {
   Buffer weights(2 * kPairs * panel, "weights"), scratch(kProductScratch, "scratch");
   for (size_t i = 0; i < 2 * kPairs * panel; ++i)  // scales of about 1 in every format
     weights.data()[i] = static_cast<std::byte>(i % 4 < 2 ? 0x3c : 0x7d);
-  std::vector<QuantBlock> quantized(static_cast<size_t>(n_rows * kBlocks));
-  for (QuantBlock& block : quantized) block = {{1, -2, 3}, 0.5f, 2};
+  std::vector<QuantTile> tiles(static_cast<size_t>(tiles_of(n_rows) * kBlocks));
   std::vector<float> floats(static_cast<size_t>(n_rows * kBlocks * kBlock), 0.5f);
   std::vector<float> out(static_cast<size_t>(128 * kProductWidth));
-  std::vector<const void*> inputs;
-  const bool is_integer =
-      which.type == quant::TensorType::mxfp4 || which.type == quant::TensorType::q8_0;
-  for (int r = 0; r < n_rows; ++r)
-    inputs.push_back(is_integer
-                         ? static_cast<const void*>(&quantized[static_cast<size_t>(r * kBlocks)])
-                         : &floats[static_cast<size_t>(r * kBlocks * kBlock)]);
+  std::vector<const float*> rows;
+  for (int r = 0; r < n_rows; ++r) {
+    rows.push_back(&floats[static_cast<size_t>(r * kBlocks * kBlock)]);
+    table.quantize(rows.back(), kBlocks, &tiles[static_cast<size_t>(r / kTileInputs * kBlocks)],
+                   r % kTileInputs);
+  }
   double best = 1e9;
   for (int round = 0; round < 7; ++round) {
     const double begin = seconds();
     for (int64_t pair = 0; pair < kPairs; ++pair) {
       const std::byte* first = weights.data() + static_cast<size_t>(2 * pair) * panel;
-      (table.*which.product)(
-          {{first, first + panel}, kBlocks, inputs.data(), n_rows, out.data(), scratch.data()});
+      (table.*which.product)({{first, first + panel},
+                              kBlocks,
+                              n_rows,
+                              tiles.data(),
+                              rows.data(),
+                              out.data(),
+                              scratch.data()});
     }
     best = std::min(best, seconds() - begin);
   }

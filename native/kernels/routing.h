@@ -53,6 +53,7 @@ class ExpertGroups {
   struct Group {
     int expert;
     std::span<const int32_t> uses;  // token * kExpertsPerToken + slot, ascending
+    int begin;                      // number of uses in the groups before
   };
 
   void reserve(int n_tokens, int n_experts) {
@@ -72,8 +73,9 @@ class ExpertGroups {
     for (size_t expert = 0; expert < cursor_.size(); ++expert) {
       const int n_of_expert = std::exchange(cursor_[expert], begin);
       if (n_of_expert > 0)
-        groups_.push_back(
-            {static_cast<int>(expert), {uses_.data() + begin, static_cast<size_t>(n_of_expert)}});
+        groups_.push_back({static_cast<int>(expert),
+                           {uses_.data() + begin, static_cast<size_t>(n_of_expert)},
+                           begin});
       begin += n_of_expert;
     }
     for (int use = 0; use < n_uses; ++use)

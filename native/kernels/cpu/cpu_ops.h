@@ -42,18 +42,16 @@ class CpuOps final : public Ops {
   void choose(const ChooseArgs& args) override;
 
  private:
-  // Rows of input of a product, in both forms; `quantized` only where a matrix takes it.
+  // Rows of input of a product, in both forms; tiles only where a matrix takes them.
   struct Inputs {
     const float* x = nullptr;  // (rows, cols)
-    const QuantBlock* quantized = nullptr;
+    const QuantTile* tiles = nullptr;
     int64_t cols = 0;
-
-    const void* row(quant::TensorType type, int64_t index) const;
   };
   // What a thread writes to while it computes one item.
   struct Workspace {
     float out[kProductRows * kProductWidth];
-    const void* inputs[kProductRows];
+    const float* rows[kProductRows];
     alignas(kLine) std::byte unpacked[kProductScratch];
     KeyBlockScratch keys;
     float queries[kHeadDim * kQueryRows];
@@ -62,14 +60,20 @@ class CpuOps final : public Ops {
 
   Workspace& workspace(int thread) const;
 
-  // The inputs of these matrices, quantised if one of them is of an integer type.
+  // The inputs of these matrices, quantised if one of them is of an integer type: row after row.
   Inputs prepare(const float* x, int64_t rows, int64_t cols,
                  std::initializer_list<const Matrix*> users);
-  // Sums of two panels (the second may be nullptr) for `n_rows` rows of input; row_of(r): the place
-  // of row r among the inputs. out: (n_rows, kProductWidth).
+  // The same for experts: each group's rows begin with a tile of their own, number
+  // first_tile(group). row_of(use): the row of x.
+  template <class RowOf>
+  Inputs prepare(const float* x, int64_t cols, std::initializer_list<const Matrix*> users,
+                 std::span<const ExpertGroups::Group> groups, RowOf row_of);
+  // Sums of two panels (the second may be nullptr) for `n_rows` rows of input, from the beginning
+  // of a tile on; row_of(r): their rows of x. out: (n_rows rounded up to 16, kProductWidth).
   template <class RowOf>
   void multiply(quant::TensorType type, const std::byte* first, const std::byte* second,
-                const Inputs& inputs, size_t n_rows, RowOf row_of, float* out, int thread);
+                const Inputs& inputs, int64_t first_tile, size_t n_rows, RowOf row_of, float* out,
+                int thread);
   void run_product(quant::TensorType type, const ProductArgs& args) const;
   // Calls store(matrix, row, first output, sums, how many) for all outputs of all matrices, where
   // sums has the bias added. All threads.
@@ -85,7 +89,7 @@ class CpuOps final : public Ops {
   Limits limits_;
   std::vector<Buffer> packed_;
   Buffer workspaces_;     // (threads) Workspace
-  Buffer quantized_;      // (rows, widest_row / 32) QuantBlock
+  Buffer quantized_;      // (tiles of rows, widest_row / 32) QuantTile
   Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
   Buffer router_logits_;  // (n_tokens, n_experts) floats
   ExpertGroups expert_groups_;

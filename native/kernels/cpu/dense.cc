@@ -23,10 +23,6 @@ std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool) {
 namespace cpu {
 namespace {
 
-bool is_integer(TensorType packed) {
-  return packed == TensorType::mxfp4 || packed == TensorType::q8_0;
-}
-
 // Rows of input of the largest product: all experts of a step's tokens, or rows of logits.
 int64_t most_input_rows(const Limits& limits) {
   return std::max<int64_t>(int64_t{limits.n_tokens} * kExpertsPerToken, limits.n_logits_rows);
@@ -41,7 +37,9 @@ struct ScratchBytes {
 ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_bytes) {
   const auto n_tokens = static_cast<size_t>(limits.n_tokens);
   return {n_threads * workspace_bytes,
-          static_cast<size_t>(most_input_rows(limits) * widest_blocks(limits)) * sizeof(QuantBlock),
+          static_cast<size_t>((tiles_of(most_input_rows(limits)) + limits.n_experts) *
+                              widest_blocks(limits)) *
+              sizeof(QuantTile),
           n_tokens * static_cast<size_t>(limits.widest_row) * sizeof(float),
           n_tokens * static_cast<size_t>(limits.n_experts) * sizeof(float)};
 }
@@ -96,20 +94,16 @@ CpuOps::Workspace& CpuOps::workspace(int thread) const {
   return workspaces_.as<Workspace>()[thread];
 }
 
-const void* CpuOps::Inputs::row(TensorType type, int64_t index) const {
-  if (is_integer(type)) return quantized + index * (cols / kBlock);
-  return x + index * cols;
-}
-
 CpuOps::Inputs CpuOps::prepare(const float* x, int64_t rows, int64_t cols,
                                std::initializer_list<const Matrix*> users) {
   GPTOSS_CHECK(rows <= most_input_rows(limits_) && cols <= limits_.widest_row);
-  Inputs inputs{x, quantized_.as<QuantBlock>(), cols};
-  const auto takes_integers = [](const Matrix* matrix) { return is_integer(matrix->type); };
-  if (std::any_of(users.begin(), users.end(), takes_integers))
-    pool_.parallel_for(rows, [&](int64_t row, int) {
-      kernels_.quantize(x + row * cols, cols / kBlock,
-                        quantized_.as<QuantBlock>() + row * (cols / kBlock));
+  const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
+  if (takes_integers(users))
+    pool_.parallel_for(tiles_of(rows), [&](int64_t tile, int) {
+      const int64_t first = tile * kTileInputs, n = std::min<int64_t>(kTileInputs, rows - first);
+      for (int64_t r = 0; r < n; ++r)
+        kernels_.quantize(x + (first + r) * cols, cols / kBlock,
+                          quantized_.as<QuantTile>() + tile * (cols / kBlock), static_cast<int>(r));
     });
   return inputs;
 }

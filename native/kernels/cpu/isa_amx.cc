@@ -11,7 +11,7 @@
 namespace gptoss::kernels::cpu {
 namespace {
 
-constexpr int kRows = 16;  // of a tile
+constexpr int kRows = kTileInputs;
 
 struct alignas(kLine) TileConfig {
   uint8_t palette = 1;
@@ -72,23 +72,6 @@ struct Signed {
   static Floats scales(const uint8_t* p) { return Format::scales(p); }
 };
 
-// A span of 16 rows of input, as tiles.
-struct Activations {
-  alignas(kLine) int8_t q[kSpanBlocks][kRows][kBlock];
-  float scale[kSpanBlocks][kRows];
-};
-
-// n_rows of them; the others are whatever was there before, and so are their sums.
-inline void gather(const void* const* inputs, int n_rows, Span span, Activations& out) {
-  for (int r = 0; r < n_rows; ++r) {
-    const QuantBlock* const x = static_cast<const QuantBlock*>(inputs[r]) + span.first;
-    for (int64_t b = 0; b < span.count; ++b) {
-      _mm256_store_si256(reinterpret_cast<__m256i*>(out.q[b][r]), load_16x16(x[b].q));
-      out.scale[b][r] = x[b].scale;
-    }
-  }
-}
-
 struct BlockSums {
   alignas(kLine) int32_t of[kRows][kPanelRows];
 };
@@ -101,14 +84,14 @@ inline void add_block(const BlockSums& dots, Floats scales, const float* x_scale
 
 // Stores the sums of block b; odd blocks use tiles of their own, so that two can be under way.
 template <int kParity>
-inline void multiply_block(const uint8_t* codes, const Activations& x, int64_t b, BlockSums& dots) {
-  load_tile<2 + kParity>(x.q[b], kBlock);
+inline void multiply_block(const uint8_t* codes, const QuantTile* x, int64_t b, BlockSums& dots) {
+  load_tile<2 + kParity>(x[b].q, kBlock);
   load_tile<4 + kParity>(codes + b * kGroups * kGroupBytes, kGroupBytes);
   multiply_tiles<kParity, 2 + kParity, 4 + kParity>();
   store_tile<kParity>(dots.of, kGroupBytes);
 }
 
-inline void add_panel(const uint8_t* panel, const Activations& x, Span span, float* out) {
+inline void add_panel(const uint8_t* panel, const QuantTile* x, Span span, float* out) {
   const auto* const scales =
       reinterpret_cast<const float*>(panel + span.count * kGroups * kGroupBytes);
   BlockSums even, odd;
@@ -119,10 +102,10 @@ inline void add_panel(const uint8_t* panel, const Activations& x, Span span, flo
   for (int64_t b = 0; b < span.count; b += 2) {
     // The next block is multiplied while this one is converted.
     if (b + 1 < span.count) multiply_block<1>(panel, x, b + 1, odd);
-    add_block(even, load(scales + b * kPanelRows), x.scale[b], sums);
+    add_block(even, load(scales + b * kPanelRows), x[b].scale, sums);
     if (b + 1 == span.count) break;
     if (b + 2 < span.count) multiply_block<0>(panel, x, b + 2, even);
-    add_block(odd, load(scales + (b + 1) * kPanelRows), x.scale[b + 1], sums);
+    add_block(odd, load(scales + (b + 1) * kPanelRows), x[b + 1].scale, sums);
   }
   for (int r = 0; r < kRows; ++r) store(out + r * kProductWidth, sums[r]);
 }
@@ -132,7 +115,6 @@ template <class Format>
 void tile_product(const ProductArgs& args) {
   if (args.n_rows <= kTileRows) return integer_product<Format>(args);
   const Tiles tiles;
-  Activations x = {};
   auto* const wide = reinterpret_cast<uint8_t*>(args.scratch);
   for (Span span{0, 0}; span.first < args.n_blocks; span.first += kSpanBlocks) {
     span.count = span_blocks(args.n_blocks, span.first);
@@ -142,9 +124,8 @@ void tile_product(const ProductArgs& args) {
     Ahead ahead = codes_ahead<Format>(args, span, args.n_rows / kRows + 1);
     for (int row = 0; row < args.n_rows; row += kRows) {
       ahead.step();
-      gather(args.inputs + row, args.n_rows - row < kRows ? args.n_rows - row : kRows, span, x);
       for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
-        add_panel(wide + p * kUnpackedBytes, x, span,
+        add_panel(wide + p * kUnpackedBytes, input_tiles(args, span, row), span,
                   args.out + row * kProductWidth + p * kPanelRows);
     }
   }

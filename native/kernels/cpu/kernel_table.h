@@ -16,10 +16,11 @@ namespace gptoss::kernels::cpu {
 
 // 16 or 32 outputs of a matrix for up to kProductRows rows of input.
 struct ProductArgs {
-  const std::byte* panels[2] = {};      // the second may be nullptr
-  int64_t n_blocks = 0;                 // of 32 inputs
-  const void* const* inputs = nullptr;  // (n_rows): QuantBlock (n_blocks), or float (n_blocks * 32)
+  const std::byte* panels[2] = {};  // the second may be nullptr
+  int64_t n_blocks = 0;             // of 32 inputs
   int n_rows = 0;
+  const QuantTile* tiles = nullptr;    // (tiles_of(n_rows), n_blocks): input of integer weights
+  const float* const* rows = nullptr;  // (n_rows): n_blocks * 32 inputs each, of float weights
   // (n_rows rounded up to 16, 32): panel 0, then panel 1; what is beyond n_rows is scratch.
   float* out = nullptr;
   std::byte* scratch = nullptr;  // (kProductScratch), on a cache line
@@ -66,8 +67,9 @@ struct KernelTable {
   void (*attend_block)(const KeyBlockArgs& args);
   // x, weight, y: (n), n a multiple of 32.
   void (*rms_norm)(const float* x, const float* weight, float* y, int64_t n, float epsilon);
-  // x: (n_blocks * 32). A block with a NaN or an infinity gets NaN as its scale.
-  void (*quantize)(const float* x, int64_t n_blocks, QuantBlock* out);
+  // x: (n_blocks * 32), to one row of the tiles: (n_blocks). A block with a NaN or an infinity gets
+  // NaN as its scale.
+  void (*quantize)(const float* x, int64_t n_blocks, QuantTile* tiles, int row);
   // sums: (n_rows, 32), gates then ups of 16 outputs, without their biases, each (16). Gates become
   // (up + 1) * gate * sigmoid(1.702 gate), clamped.
   void (*swiglu)(float* sums, int n_rows, const float* gate_bias, const float* up_bias);

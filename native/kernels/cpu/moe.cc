@@ -8,14 +8,42 @@
 namespace gptoss::kernels::cpu {
 namespace {
 
-// Calls body(at most kProductRows of the uses) until all have been.
+// Calls body(first row, at most kProductRows of the uses) until all have been.
 template <class Body>
 void for_chunks(std::span<const int32_t> uses, Body body) {
   for (size_t begin = 0; begin < uses.size(); begin += kProductRows)
-    body(uses.subspan(begin, std::min<size_t>(kProductRows, uses.size() - begin)));
+    body(static_cast<int64_t>(begin),
+         uses.subspan(begin, std::min<size_t>(kProductRows, uses.size() - begin)));
+}
+
+// A group begins on a whole tile, so that up to one tile of each group before it is not full.
+int64_t first_tile(const ExpertGroups::Group& group, int64_t index) {
+  return group.begin / kTileInputs + index;
 }
 
 }  // namespace
+
+template <class RowOf>
+CpuOps::Inputs CpuOps::prepare(const float* x, int64_t cols,
+                               std::initializer_list<const Matrix*> users,
+                               std::span<const ExpertGroups::Group> groups, RowOf row_of) {
+  const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
+  if (!takes_integers(users) || groups.empty()) return inputs;
+  const int64_t n_blocks = cols / kBlock, n_groups = std::ssize(groups);
+  const int64_t n_tiles =
+      first_tile(groups.back(), n_groups - 1) + tiles_of(std::ssize(groups.back().uses));
+  pool_.parallel_for(n_tiles, [&](int64_t tile, int) {
+    int64_t index = n_groups - 1;
+    while (first_tile(groups[static_cast<size_t>(index)], index) > tile) --index;
+    const ExpertGroups::Group& group = groups[static_cast<size_t>(index)];
+    const int64_t first = (tile - first_tile(group, index)) * kTileInputs;
+    const int64_t n = std::min<int64_t>(kTileInputs, std::ssize(group.uses) - first);
+    for (int64_t r = 0; r < n; ++r)
+      kernels_.quantize(x + row_of(group.uses[static_cast<size_t>(first + r)]) * cols, n_blocks,
+                        quantized_.as<QuantTile>() + tile * n_blocks, static_cast<int>(r));
+  });
+  return inputs;
+}
 
 void CpuOps::route(const RouteArgs& args) {
   const Matrix& w = args.router.weight;
@@ -37,26 +65,29 @@ void CpuOps::route(const RouteArgs& args) {
 void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
   const Matrix& gate = args.gate.weight;
   const Matrix& up = args.up.weight;
-  const Inputs inputs = prepare(args.x, args.n, gate.cols, {&gate, &up});
   const auto groups = expert_groups_.sort(args.experts, args.n);
+  const auto row_of = [](int32_t use) { return use / kExpertsPerToken; };
+  const Inputs inputs = prepare(args.x, gate.cols, {&gate, &up}, groups, row_of);
   const int64_t n_panels = panels_of(gate.rows);
   pool_.parallel_for(std::ssize(groups) * n_panels, [&](int64_t item, int thread) {
     const ExpertGroups::Group& group = groups[static_cast<size_t>(item / n_panels)];
+    const int64_t tiles = first_tile(group, item / n_panels);
     const int64_t index = item % n_panels, first = index * kPanelRows;
     const int64_t n_outputs = std::min<int64_t>(kPanelRows, gate.rows - first);
     float gate_bias[kPanelRows] = {}, up_bias[kPanelRows] = {};
     add_bias(args.gate.bias, group.expert * gate.rows + first, gate_bias, n_outputs);
     add_bias(args.up.bias, group.expert * gate.rows + first, up_bias, n_outputs);
     float* const out = workspace(thread).out;
-    for_chunks(group.uses, [&](std::span<const int32_t> uses) {
-      const auto row_of = [&](size_t r) { return uses[r] / kExpertsPerToken; };
+    for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
+      const int64_t tile = tiles + first_row / kTileInputs;
+      const auto row = [&](size_t r) { return row_of(uses[r]); };
       const std::byte* const gates = panel(gate, group.expert, index);
       const std::byte* const ups = panel(up, group.expert, index);
       if (gate.type == up.type) {
-        multiply(gate.type, gates, ups, inputs, uses.size(), row_of, out, thread);
+        multiply(gate.type, gates, ups, inputs, tile, uses.size(), row, out, thread);
       } else {
-        multiply(gate.type, gates, nullptr, inputs, uses.size(), row_of, out, thread);
-        multiply(up.type, ups, nullptr, inputs, uses.size(), row_of, out + kPanelRows, thread);
+        multiply(gate.type, gates, nullptr, inputs, tile, uses.size(), row, out, thread);
+        multiply(up.type, ups, nullptr, inputs, tile, uses.size(), row, out + kPanelRows, thread);
       }
       kernels_.swiglu(out, static_cast<int>(uses.size()), gate_bias, up_bias);
       for (size_t r = 0; r < uses.size(); ++r)
@@ -68,21 +99,23 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
 
 void CpuOps::moe_down_combine(const MoeDownArgs& args) {
   const Matrix& down = args.down.weight;
-  const Inputs inputs =
-      prepare(args.activated, int64_t{args.n} * kExpertsPerToken, down.cols, {&down});
   const auto groups = expert_groups_.sort(args.experts, args.n);
+  const auto row_of = [](int32_t use) { return use; };
+  const Inputs inputs = prepare(args.activated, down.cols, {&down}, groups, row_of);
   const int64_t n_panels = panels_of(down.rows), n_pairs = (n_panels + 1) / 2;
   pool_.parallel_for(std::ssize(groups) * n_pairs, [&](int64_t item, int thread) {
     const ExpertGroups::Group& group = groups[static_cast<size_t>(item / n_pairs)];
+    const int64_t tiles = first_tile(group, item / n_pairs);
     const int64_t index = item % n_pairs * 2, first = index * kPanelRows;
     const int64_t n_outputs = std::min<int64_t>(kProductWidth, down.rows - first);
     const std::byte* const second =
         index + 1 < n_panels ? panel(down, group.expert, index + 1) : nullptr;
     float* const out = workspace(thread).out;
-    for_chunks(group.uses, [&](std::span<const int32_t> uses) {
+    for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
+      const int64_t tile = tiles + first_row / kTileInputs;
       multiply(
-          down.type, panel(down, group.expert, index), second, inputs, uses.size(),
-          [&](size_t r) { return uses[r]; }, out, thread);
+          down.type, panel(down, group.expert, index), second, inputs, tile, uses.size(),
+          [&](size_t r) { return row_of(uses[r]); }, out, thread);
       for (size_t r = 0; r < uses.size(); ++r) {
         add_bias(args.down.bias, group.expert * down.rows + first, out + r * kProductWidth,
                  n_outputs);

@@ -12,6 +12,12 @@ inline const std::byte* panel(const Matrix& packed, int64_t which, int64_t index
          static_cast<size_t>(index) * packed.row_stride;
 }
 
+inline bool takes_integers(std::initializer_list<const Matrix*> matrices) {
+  return std::any_of(matrices.begin(), matrices.end(), [](const Matrix* matrix) {
+    return matrix->type == quant::TensorType::mxfp4 || matrix->type == quant::TensorType::q8_0;
+  });
+}
+
 // Adds the biases of `n` outputs, from number `first` on, to their sums.
 inline void add_bias(const float* bias, int64_t first, float* sums, int64_t n) {
   if (bias == nullptr) return;
@@ -20,13 +26,16 @@ inline void add_bias(const float* bias, int64_t first, float* sums, int64_t n) {
 
 template <class RowOf>
 void CpuOps::multiply(quant::TensorType type, const std::byte* first, const std::byte* second,
-                      const Inputs& inputs, size_t n_rows, RowOf row_of, float* out, int thread) {
+                      const Inputs& inputs, int64_t first_tile, size_t n_rows, RowOf row_of,
+                      float* out, int thread) {
   Workspace& space = workspace(thread);
-  for (size_t r = 0; r < n_rows; ++r) space.inputs[r] = inputs.row(type, row_of(r));
+  const int64_t n_blocks = inputs.cols / kBlock;
+  for (size_t r = 0; r < n_rows; ++r) space.rows[r] = inputs.x + row_of(r) * inputs.cols;
   run_product(type, {{first, second},
-                     inputs.cols / kBlock,
-                     space.inputs,
+                     n_blocks,
                      static_cast<int>(n_rows),
+                     inputs.tiles + first_tile * n_blocks,
+                     space.rows,
                      out,
                      space.unpacked});
 }
@@ -54,7 +63,7 @@ void CpuOps::product(std::span<const Linear* const> linears, const Inputs& input
     const bool has_second = first_panel + 1 < panels_of(w.rows);
     multiply(
         w.type, panel(w, 0, first_panel), has_second ? panel(w, 0, first_panel + 1) : nullptr,
-        inputs, static_cast<size_t>(rows),
+        inputs, first_row / kTileInputs, static_cast<size_t>(rows),
         [&](size_t r) { return first_row + static_cast<int64_t>(r); }, out, thread);
     const int64_t first_output = first_panel * kPanelRows;
     const int64_t n_outputs = std::min<int64_t>(kProductWidth, w.rows - first_output);

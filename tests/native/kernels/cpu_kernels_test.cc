@@ -102,34 +102,37 @@ constexpr int64_t kCols = (2 * kSpanBlocks + 3) * kBlock;  // two spans and a re
 struct ProductCase {
   ProductCase(const KernelTable& kernels, const TestMatrix& matrix, int n_rows, bool two_panels)
       : x(random_floats(static_cast<size_t>(n_rows * kCols), 7)),
-        quantized(static_cast<size_t>(n_rows * kCols / kBlock)),
+        tiles(static_cast<size_t>(tiles_of(n_rows) * kCols / kBlock)),
         out(static_cast<size_t>((n_rows + 15) / 16 * 16 * kProductWidth)) {
-    kernels.quantize(x.data(), n_rows * kCols / kBlock, quantized.data());
-    const bool is_integer =
-        packed_type(matrix.host.type) == TensorType::mxfp4 || matrix.host.type == TensorType::q8_0;
-    std::vector<const void*> inputs;
-    for (int r = 0; r < n_rows; ++r)
-      inputs.push_back(
-          is_integer ? static_cast<const void*>(&quantized[static_cast<size_t>(r * kCols / kBlock)])
-                     : &x[static_cast<size_t>(r * kCols)]);
+    std::vector<const float*> rows;
+    for (int r = 0; r < n_rows; ++r) {
+      rows.push_back(&x[static_cast<size_t>(r * kCols)]);
+      kernels.quantize(rows.back(), kCols / kBlock, &tiles[tile_at(r, 0)], r % kTileInputs);
+    }
     const Buffer scratch(kProductScratch, "test");
     multiply(kernels, matrix.host.type,
              {{matrix.panels[0], two_panels ? matrix.panels[1] : nullptr},
               kCols / kBlock,
-              inputs.data(),
               n_rows,
+              tiles.data(),
+              rows.data(),
               out.data(),
               scratch.data()});
   }
 
   // What input row r is worth once it is quantised.
   float input(int64_t r, int64_t k, bool is_integer) const {
-    const QuantBlock& block = quantized[static_cast<size_t>((r * kCols + k) / kBlock)];
-    return is_integer ? block.scale * block.q[k % kBlock] : x[static_cast<size_t>(r * kCols + k)];
+    if (!is_integer) return x[static_cast<size_t>(r * kCols + k)];
+    const QuantTile& tile = tiles[tile_at(r, k / kBlock)];
+    return tile.scale[r % kTileInputs] * tile.q[r % kTileInputs][k % kBlock];
+  }
+
+  static size_t tile_at(int64_t r, int64_t block) {
+    return static_cast<size_t>(r / kTileInputs * (kCols / kBlock) + block);
   }
 
   std::vector<float> x;
-  std::vector<QuantBlock> quantized;
+  std::vector<QuantTile> tiles;
   std::vector<float> out;
 };
 
@@ -199,21 +202,23 @@ TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
   x[2 * kBlock + 3] = std::numeric_limits<float>::infinity();
   x[3 * kBlock + 30] = std::numeric_limits<float>::quiet_NaN();
   for (const KernelTable* kernels : supported_kernels()) {
-    QuantBlock blocks[4], expected[4];
-    kernels->quantize(x.data(), 4, blocks);
-    kScalarKernels.quantize(x.data(), 4, expected);
+    constexpr int kRow = 3;
+    QuantTile tiles[4] = {}, expected[4] = {};
+    kernels->quantize(x.data(), 4, tiles, kRow);
+    kScalarKernels.quantize(x.data(), 4, expected, kRow);
     for (int b = 0; b < 2; ++b)  // but for the correction, which depends on the kernels
-      CHECK(std::memcmp(&blocks[b], &expected[b], offsetof(QuantBlock, correction)) == 0);
+      CHECK(std::memcmp(&tiles[b], &expected[b], offsetof(QuantTile, correction)) == 0);
     int sum = 0;
     for (int i = 0; i < kBlock; ++i) {
-      CHECK(std::fabs(blocks[0].scale * blocks[0].q[i] - x[static_cast<size_t>(i)]) <=
-            0.501f * blocks[0].scale);
-      CHECK_EQ(int{blocks[1].q[i]}, 0);
-      sum += blocks[0].q[i];
+      const int q = tiles[0].q[kRow][i];
+      CHECK(std::fabs(tiles[0].scale[kRow] * static_cast<float>(q) - x[static_cast<size_t>(i)]) <=
+            0.501f * tiles[0].scale[kRow]);
+      CHECK_EQ(int{tiles[1].q[kRow][i]}, 0);
+      sum += q;
     }
-    CHECK_EQ(blocks[0].correction % sum, 0);
-    CHECK_EQ(blocks[1].scale, 0.0f);
-    CHECK(std::isnan(blocks[2].scale) && std::isnan(blocks[3].scale));
+    CHECK_EQ(tiles[0].correction[kRow] % sum, 0);
+    CHECK_EQ(tiles[1].scale[kRow], 0.0f);
+    CHECK(std::isnan(tiles[2].scale[kRow]) && std::isnan(tiles[3].scale[kRow]));
   }
 }
 

@@ -97,7 +97,7 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
 }
 
 constexpr int kTilePanels = 2;
-constexpr int kTileRows = 6;
+constexpr int kTileRows = 8;
 constexpr int kScoreKeys = 4;
 constexpr int kScoreVectors = 4;
 constexpr int kScoreKeysAlone = 8;

@@ -27,7 +27,7 @@ struct Bf16 {
 };
 
 template <class Format, int kPanels, int kRows>
-inline void float_tile(const uint8_t* const* panels, Span span, const void* const* inputs,
+inline void float_tile(const uint8_t* const* panels, Span span, const float* const* rows,
                        float* out) {
   Floats sums[kPanels][kRows];
   for (int p = 0; p < kPanels; ++p)
@@ -40,7 +40,7 @@ inline void float_tile(const uint8_t* const* panels, Span span, const void* cons
       weights[p] = Format::weights(at);
     }
     for (int r = 0; r < kRows; ++r) {
-      const Floats x = broadcast(static_cast<const float*>(inputs[r])[i]);
+      const Floats x = broadcast(rows[r][i]);
       for (int p = 0; p < kPanels; ++p) sums[p][r] = fma(weights[p], x, sums[p][r]);
     }
   }
@@ -51,8 +51,9 @@ inline void float_tile(const uint8_t* const* panels, Span span, const void* cons
 template <class Format>
 struct FloatTile {
   template <int kPanels, int kRows>
-  static void run(const uint8_t* const* panels, Span span, const void* const* inputs, float* out) {
-    float_tile<Format, kPanels, kRows>(panels, span, inputs, out);
+  static void run(const uint8_t* const* panels, Span span, const ProductArgs& args, int row,
+                  float* out) {
+    float_tile<Format, kPanels, kRows>(panels, span, args.rows + row, out);
   }
 };
 

@@ -9,8 +9,9 @@ namespace {
 
 using gptoss::kBlock;
 using gptoss::kernels::cpu::kSpanBlocks;
+using gptoss::kernels::cpu::kTileInputs;
 using gptoss::kernels::cpu::kUnpackedBytes;
-using gptoss::kernels::cpu::QuantBlock;
+using gptoss::kernels::cpu::QuantTile;
 using gptoss::quant::TensorType;
 
 constexpr int kGroups = kBlock / 4;          // of 4 inputs
@@ -55,28 +56,31 @@ struct Unpacked {
   }
 };
 
+// The tile that `row` is in, of the span's first block.
+inline const QuantTile* input_tiles(const ProductArgs& args, Span span, int row) {
+  return args.tiles + row / kTileInputs * args.n_blocks + span.first;
+}
+
 template <class Format>
 inline const uint8_t* scales_of(const uint8_t* panel, int64_t n_blocks) {
   return panel + Format::kBytes.codes * n_blocks;
 }
 
-// out[r][p * 16 ..] for kRows rows of input; adds to what is there unless the span is the first.
+// out[r][p * 16 ..] for kRows rows of input, from `row` of the tiles on; adds to what is there
+// unless the span is the first.
 template <class Format, int kPanels, int kRows>
-inline void integer_tile(const uint8_t* const* panels, Span span, const void* const* inputs,
+inline void integer_tile(const uint8_t* const* panels, Span span, const QuantTile* x, int row,
                          float* out) {
   Floats sums[kPanels][kRows];
   for (int p = 0; p < kPanels; ++p)
     for (int r = 0; r < kRows; ++r)
       sums[p][r] =
           span.first == 0 ? broadcast(0.0f) : load(out + r * kProductWidth + p * kPanelRows);
-  for (int64_t b = 0; b < span.count; ++b) {
-    const QuantBlock* x[kRows];
+  for (int64_t b = 0; b < span.count; ++b, ++x) {
     Ints dots[kPanels][kRows];
-    for (int r = 0; r < kRows; ++r) {
-      x[r] = static_cast<const QuantBlock*>(inputs[r]) + span.first + b;
+    for (int r = 0; r < kRows; ++r)
       for (int p = 0; p < kPanels; ++p)
-        dots[p][r] = broadcast_int(Format::kHasOffset ? x[r]->correction : 0);
-    }
+        dots[p][r] = broadcast_int(Format::kHasOffset ? x->correction[row + r] : 0);
     for (int pair = 0; pair < kGroups / 2; ++pair) {
       Codes first[kPanels], second[kPanels];
       for (int p = 0; p < kPanels; ++p) {
@@ -86,13 +90,14 @@ inline void integer_tile(const uint8_t* const* panels, Span span, const void* co
       }
       for (int r = 0; r < kRows; ++r)
         for (int p = 0; p < kPanels; ++p)
-          dots[p][r] = Format::dot(dots[p][r], first[p], second[p], x[r]->q + 8 * pair);
+          dots[p][r] = Format::dot(dots[p][r], first[p], second[p], x->q[row + r] + 8 * pair);
     }
     for (int p = 0; p < kPanels; ++p) {
       const Floats scales =
           Format::scales(scales_of<Format>(panels[p], span.count) + b * Format::kBytes.scales);
       for (int r = 0; r < kRows; ++r)
-        sums[p][r] = fma(to_float(dots[p][r]), mul(scales, broadcast(x[r]->scale)), sums[p][r]);
+        sums[p][r] =
+            fma(to_float(dots[p][r]), mul(scales, broadcast(x->scale[row + r])), sums[p][r]);
     }
   }
   for (int r = 0; r < kRows; ++r)
@@ -101,9 +106,12 @@ inline void integer_tile(const uint8_t* const* panels, Span span, const void* co
 
 template <class Format>
 struct IntegerTile {
+  static_assert(kTileInputs % kTileRows == 0);
   template <int kPanels, int kRows>
-  static void run(const uint8_t* const* panels, Span span, const void* const* inputs, float* out) {
-    integer_tile<Format, kPanels, kRows>(panels, span, inputs, out);
+  static void run(const uint8_t* const* panels, Span span, const ProductArgs& args, int row,
+                  float* out) {
+    integer_tile<Format, kPanels, kRows>(panels, span, input_tiles(args, span, row),
+                                         row % kTileInputs, out);
   }
 };
 

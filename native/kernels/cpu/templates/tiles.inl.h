@@ -47,25 +47,25 @@ class Ahead {
 
 // The rows that remain after the full tiles, fewer than kRows of them.
 template <class Tile, int kPanels, int kRows>
-inline void run_rest(int n_rows, const uint8_t* const* panels, Span span, const void* const* inputs,
+inline void run_rest(const uint8_t* const* panels, Span span, const ProductArgs& args, int row,
                      float* out) {
   if constexpr (kRows > 0) {
-    if (n_rows == kRows) return Tile::template run<kPanels, kRows>(panels, span, inputs, out);
-    run_rest<Tile, kPanels, kRows - 1>(n_rows, panels, span, inputs, out);
+    if (args.n_rows - row == kRows)
+      return Tile::template run<kPanels, kRows>(panels, span, args, row, out);
+    run_rest<Tile, kPanels, kRows - 1>(panels, span, args, row, out);
   }
 }
 
+// out: row 0 of the first panel.
 template <class Tile, int kPanels>
 inline void run_rows(const uint8_t* const* panels, Span span, const ProductArgs& args, Ahead& ahead,
                      float* out) {
   int row = 0;
   for (; row + kTileRows <= args.n_rows; row += kTileRows) {
-    Tile::template run<kPanels, kTileRows>(panels, span, args.inputs + row,
-                                           out + row * kProductWidth);
+    Tile::template run<kPanels, kTileRows>(panels, span, args, row, out + row * kProductWidth);
     ahead.step();
   }
-  run_rest<Tile, kPanels, kTileRows - 1>(args.n_rows - row, panels, span, args.inputs + row,
-                                         out + row * kProductWidth);
+  run_rest<Tile, kPanels, kTileRows - 1>(panels, span, args, row, out + row * kProductWidth);
 }
 
 template <class Tile>

@@ -9,7 +9,7 @@ namespace {
 using gptoss::kBlock;
 using gptoss::kernels::cpu::kPanelRows;
 using gptoss::kernels::cpu::kProductWidth;
-using gptoss::kernels::cpu::QuantBlock;
+using gptoss::kernels::cpu::QuantTile;
 
 // The lanes added pairwise: one order for all instruction sets.
 inline float sum_lanes(Floats x) {
@@ -66,9 +66,9 @@ void rms_norm(const float* x, const float* weight, float* y, int64_t n, float ep
     store(y + i, mul(mul(load(x + i), scale), load(weight + i)));
 }
 
-void quantize(const float* x, int64_t n_blocks, QuantBlock* out) {
+void quantize(const float* x, int64_t n_blocks, QuantTile* tiles, int row) {
   constexpr float kLeast = 1e-30f;  // below this a block is zero: its inverse scale might overflow
-  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++out) {
+  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tiles) {
     const Floats first = load(x), second = load(x + kLanes);
     const float highest = highest_lane(max(magnitude(first), magnitude(second)));
     // Zero, or NaN if any of them is NaN or infinite.
@@ -76,13 +76,13 @@ void quantize(const float* x, int64_t n_blocks, QuantBlock* out) {
     const float broken = sum_lanes(add(mul(first, zero), mul(second, zero)));
     const bool is_zero = !(highest >= kLeast);
     const Floats inverse = broadcast(is_zero ? 0.0f : 127.0f / highest);
-    const Ints low = to_int(mul(first, inverse)), high = to_int(mul(second, inverse));
-    store_low_bytes(out->q, low);
-    store_low_bytes(out->q + kLanes, high);
-    out->scale = (is_zero ? 0.0f : highest / 127.0f) + broken;
+    int8_t* const q = tiles->q[row];
+    store_low_bytes(q, to_int(mul(first, inverse)));
+    store_low_bytes(q + kLanes, to_int(mul(second, inverse)));
     int32_t sum = 0;
-    for (int i = 0; i < kBlock; ++i) sum += out->q[i];
-    out->correction = -kCodeOffset * sum;
+    for (int i = 0; i < kBlock; ++i) sum += q[i];
+    tiles->scale[row] = (is_zero ? 0.0f : highest / 127.0f) + broken;
+    tiles->correction[row] = -kCodeOffset * sum;
   }
 }
 
