@@ -33,15 +33,6 @@ constexpr TileConfig tile_config() {
 }
 constexpr TileConfig kTileConfig = tile_config();
 
-// The tiles of this thread, as long as it lives.
-class Tiles {
- public:
-  Tiles() { _tile_loadconfig(&kTileConfig); }
-  ~Tiles() { _tile_release(); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-};
-
 // The intrinsics of gcc 12 take no template arguments, and hide that tiles are loaded and stored.
 template <int kTile>
 inline void load_tile(const void* from, int64_t row_bytes) {
@@ -114,7 +105,7 @@ inline void add_panel(const uint8_t* panel, const QuantTile* x, Span span, float
 template <class Format>
 void tile_product(const ProductArgs& args) {
   if (args.n_rows <= kTileRows) return integer_product<Format>(args);
-  const Tiles tiles;
+  _tile_loadconfig(&kTileConfig);
   auto* const wide = reinterpret_cast<uint8_t*>(args.scratch);
   for (Span span{0, 0}; span.first < args.n_blocks; span.first += kSpanBlocks) {
     span.count = span_blocks(args.n_blocks, span.first);
@@ -129,6 +120,7 @@ void tile_product(const ProductArgs& args) {
                   args.out + row * kProductWidth + p * kPanelRows);
     }
   }
+  _tile_release();
 }
 
 constexpr KernelTable amx_table() {
