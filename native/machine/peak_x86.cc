@@ -30,6 +30,22 @@ GPTOSS_PEAK_LOOP(avx512_int8, "vpdpbusd %%zmm0, %%zmm1, %%zmm\\sum\n")
 
 constexpr uint64_t kSums = 12;
 
+// Tiles of 16 rows of 64 bytes: 16 x 16 sums of 64 products each.
+constexpr uint64_t kTileMacs = 16 * 16 * 64, kTileSums = 6;
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+void amx_int8(uint64_t n_rounds) {
+  static constexpr TileConfig kConfig;
+  asm volatile("ldtilecfg %0" ::"m"(kConfig));
+  for (uint64_t round = 0; round < n_rounds; ++round)
+    asm volatile(".irp sum,0,1,2,3,4,5\ntdpbssd %tmm6, %tmm7, %tmm\\sum\n.endr");
+  asm volatile("tilerelease");
+}
+
 }  // namespace
 
 std::vector<PeakLoop> vector_peak_loops() {
@@ -43,6 +59,7 @@ std::vector<PeakLoop> vector_peak_loops() {
     loops.push_back({"avx512", "float32", kSums * 16, avx512_float32});
     loops.push_back({"avx512", "int8", kSums * 64, avx512_int8});
   }
+  if (cpu_features::amx_int8()) loops.push_back({"amx", "int8", kTileSums * kTileMacs, amx_int8});
   return loops;
 }
 
