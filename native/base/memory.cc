@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/control_groups.h"
+
 namespace gptoss {
 namespace {
 
@@ -56,22 +58,9 @@ std::optional<size_t> left_in_group(const fs::path& group, const GroupFiles& fil
 // The least that this process's group and those above it have left.
 std::optional<size_t> left_in_groups() {
   std::optional<size_t> least;
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {  // "4:memory:/a/b" (v1), "0::/a/b" (v2)
-    const size_t controllers = line.find(':') + 1, path = line.find(':', controllers) + 1;
-    if (controllers == 0 || path == 0) continue;
-    const std::string names = line.substr(controllers, path - 1 - controllers);
-    const bool is_version1 = ("," + names + ",").find(",memory,") != std::string::npos;
-    if (!names.empty() && !is_version1) continue;
-    const fs::path root = is_version1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup";
-    fs::path group = root / fs::path(line.substr(path)).relative_path();
-    // Inside a container the path may be that of the host: what does not exist says nothing.
-    for (;; group = group.parent_path()) {
-      if (const auto left = left_in_group(group, is_version1 ? kVersion1 : kVersion2))
-        least = std::min(least.value_or(*left), *left);
-      if (group == root || !group.has_relative_path()) break;
-    }
-  }
+  for (const ControlGroup& group : control_groups("memory"))
+    if (const auto left = left_in_group(group.folder, group.is_version1 ? kVersion1 : kVersion2))
+      least = std::min(least.value_or(*left), *left);
   return least;
 }
 

@@ -1,11 +1,12 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
-#include <sched.h>
 #include <string>
 #include <system_error>
 
 #include <gptoss/error.h>
+
+#include "base/cores.h"
 
 namespace gptoss {
 namespace {
@@ -17,12 +18,6 @@ inline void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
-}
-
-int cores_of_this_process() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::thread::hardware_concurrency());
 }
 
 // Waits until `value` differs from `old`.
@@ -37,8 +32,7 @@ void wait_for_change(const std::atomic<T>& value, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads)
-    : n_threads_(n_threads > 0 ? n_threads : std::max(1, cores_of_this_process())) {
+ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads > 0 ? n_threads : usable_cores()) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
   try {
     for (int thread = 1; thread < n_threads_; ++thread)

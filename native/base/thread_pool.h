@@ -11,7 +11,7 @@ namespace gptoss {
 
 class ThreadPool {
  public:
-  // n_threads counts the calling thread; 0 = one per core this process may run on.
+  // n_threads counts the calling thread; 0 = one per core this process may use.
   // Throws OutOfMemoryError when the system refuses a thread.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();

@@ -12,6 +12,7 @@
 
 #include "gguf/gguf_file.h"
 #include "gguf_builder.h"
+#include "temp_dir.h"
 #include "testing.h"
 
 namespace gptoss::gguf {
@@ -19,16 +20,8 @@ namespace {
 
 using testing::GgufBuilder;
 
-// A folder of its own, removed at the end.
-class TempDir {
+class TempDir : public testing::TempDir {
  public:
-  TempDir() {
-    std::string pattern = std::filesystem::temp_directory_path() / "gptoss_XXXXXX";
-    CHECK(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-
   std::string write(const std::string& name, const std::vector<std::byte>& data) const {
     const std::string path = at(name);
     std::ofstream(path, std::ios::binary)
@@ -36,10 +29,7 @@ class TempDir {
                static_cast<std::streamsize>(data.size()));
     return path;
   }
-  std::string at(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
+  std::string at(const std::string& name) const { return path() / name; }
 };
 
 std::string part_name(int part) {
