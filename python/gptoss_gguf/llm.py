@@ -49,7 +49,8 @@ class LLM:
             "org/repo/file.gguf", "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b" or "gpt-oss-120b".
         device: "auto", or one of those that `gptoss info` lists.
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
-        n_threads: 0 = one per core that affinity and control groups allow. n_batch: most tokens computed in one step.
+        n_threads: 0 = one per core that affinity and control groups allow.
+        n_batch: most tokens computed in one step.
         quiet: show no progress of downloads and conversions on stderr.
 
         Raises ModelFileError, RequestError (a name or option that cannot be), OutOfMemoryError.

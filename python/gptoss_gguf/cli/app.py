@@ -120,7 +120,9 @@ def run(
     ] = 0,
     threads: Annotated[
         int,
-        typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE),
+        typer.Option(
+            "-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE
+        ),
     ] = 0,
 ) -> None:
     """Ask a model, or chat with it.
@@ -208,7 +210,9 @@ def bench(
     repetitions: Annotated[
         int, typer.Option("-r", "--repetitions", min=1, help="Repetitions, after one that is not timed.")
     ] = 5,
-    threads: Annotated[int, typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.")] = 0,
+    threads: Annotated[
+        int, typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.")
+    ] = 0,
     device: Annotated[
         str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.")
     ] = "auto",

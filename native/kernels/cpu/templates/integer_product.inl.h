@@ -20,6 +20,7 @@ constexpr int kGroupBytes = 4 * kPanelRows;  // one byte for each input
 // How a block of an integer format is read. codes(), scales(): of block b of a panel.
 struct Mxfp4 {
   static constexpr auto kBytes = gptoss::kernels::cpu::block_bytes(TensorType::mxfp4);
+  static constexpr bool kFromMemory = true;
   static constexpr bool kHasOffset = kCodeOffset != 0;
   static void load_pair(const uint8_t* codes, int pair, Codes& first, Codes& second) {
     load_mxfp4(codes + pair * kGroupBytes, first, second);
@@ -31,6 +32,7 @@ struct Mxfp4 {
 };
 struct Int8 {
   static constexpr auto kBytes = gptoss::kernels::cpu::block_bytes(TensorType::q8_0);
+  static constexpr bool kFromMemory = true;
   static constexpr bool kHasOffset = kInt8HasOffset;
   static void load_pair(const uint8_t* codes, int pair, Codes& first, Codes& second) {
     first = load_int8(codes + 2 * pair * kGroupBytes);
@@ -45,6 +47,7 @@ struct Int8 {
 template <class Format>
 struct Unpacked {
   static constexpr gptoss::kernels::cpu::BlockBytes kBytes{kBlock * kPanelRows, 4 * kPanelRows};
+  static constexpr bool kFromMemory = false;
   static constexpr bool kHasOffset = Format::kHasOffset;
   static void load_pair(const uint8_t* codes, int pair, Codes& first, Codes& second) {
     first = load_codes(codes + 2 * pair * kGroupBytes);
@@ -85,7 +88,7 @@ inline void integer_tile(const uint8_t* const* panels, Span span, const QuantTil
       Codes first[kPanels], second[kPanels];
       for (int p = 0; p < kPanels; ++p) {
         const uint8_t* codes = panels[p] + b * Format::kBytes.codes;
-        if (kRows == 1) prefetch(codes + pair * (Format::kBytes.codes / 4) + kAhead);
+        if (Format::kFromMemory) prefetch(codes + pair * (Format::kBytes.codes / 4) + kAhead);
         Format::load_pair(codes, pair, first[p], second[p]);
       }
       for (int r = 0; r < kRows; ++r)
