@@ -36,10 +36,12 @@ thread_local bool is_spared = false;
 using namespace gptoss;
 using namespace std::chrono_literals;
 
-TEST(steps_allocate_nothing) {
+namespace {
+
+void check_steps_allocate_nothing(std::unique_ptr<kernels::Ops> (*make_ops)(ThreadPool&)) {
   constexpr int kBatch = 32, kSequences = 3;
   ThreadPool pool(2);
-  const auto ops = kernels::make_reference_ops(pool);
+  const auto ops = make_ops(pool);
   const auto model = model::Model::load(testing::tiny_model_path(), *ops, pool);
   model->reserve(kBatch, engine::Runner::n_logits_rows(kSequences), 1024);
   kv::KvCache cache(model->kv_shape(), 4096, kSequences, kBatch);
@@ -66,6 +68,13 @@ TEST(steps_allocate_nothing) {
     for (const auto& result : results) CHECK(result.token >= 0);
   }
   CHECK_EQ(n_allocations.load() - before, int64_t{0});
+}
+
+}  // namespace
+
+TEST(steps_allocate_nothing) {
+  check_steps_allocate_nothing(kernels::make_reference_ops);
+  check_steps_allocate_nothing(kernels::make_cpu_ops);
 }
 
 TEST(a_failed_allocation_fails_requests_and_nothing_else) {

@@ -1,4 +1,4 @@
-"""Logits of a file from our float32 reference device."""
+"""Logits of a file, from our float32 reference device unless another is named."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gptoss_gguf import LLM
 F32 = npt.NDArray[np.float32]
 
 
-def reference_logits(path: Path, ids: Sequence[int]) -> F32:
+def reference_logits(path: Path, ids: Sequence[int], device: str = "reference") -> F32:
     """Logits of every position, float32 [n, vocab]."""
-    with LLM(str(path), device="reference", n_ctx=len(ids) + 64, n_threads=2) as llm:
+    with LLM(str(path), device=device, n_ctx=len(ids) + 64, n_threads=2) as llm:
         return llm.logits(ids)
 
 
