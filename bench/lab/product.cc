@@ -35,16 +35,15 @@ double seconds() {
 double gmacs(const KernelTable& table, const Case& which, int n_rows) {
   const size_t panel = panel_bytes(which.type, kBlocks);
   Buffer weights(2 * kPairs * panel, "weights"), scratch(kProductScratch, "scratch");
-  for (size_t i = 0; i < 2 * kPairs * panel; ++i)  // scales of about 1 in every format
-    weights.data()[i] = static_cast<std::byte>(i % 4 < 2 ? 0x3c : 0x7d);
+  for (size_t i = 0; i < 2 * kPairs * panel; ++i) weights.data()[i] = std::byte{0x3c};  // about 1
   std::vector<QuantTile> tiles(static_cast<size_t>(tiles_of(n_rows) * kBlocks));
   std::vector<float> floats(static_cast<size_t>(n_rows * kBlocks * kBlock), 0.5f);
   std::vector<float> out(static_cast<size_t>(128 * kProductWidth));
   std::vector<const float*> rows;
   for (int r = 0; r < n_rows; ++r) {
     rows.push_back(&floats[static_cast<size_t>(r * kBlocks * kBlock)]);
-    table.quantize(rows.back(), kBlocks, &tiles[static_cast<size_t>(r / kTileInputs * kBlocks)],
-                   r % kTileInputs);
+    table.quantize(rows.back(), kBlocks, &tiles[static_cast<size_t>(r / kInputRows * kBlocks)],
+                   r % kInputRows);
   }
   double best = 1e9;
   for (int round = 0; round < 7; ++round) {

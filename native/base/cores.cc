@@ -1,6 +1,7 @@
 #include "base/cores.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <sched.h>

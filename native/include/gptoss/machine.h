@@ -18,9 +18,9 @@ struct MachineLimits {
   std::vector<ArithmeticPeak> peaks;  // of every instruction set this machine has, plainest first
 };
 
-// Takes about two seconds, in which all threads are busy. n_threads: 0 = one per core.
-// Throws RequestError for a number that cannot be, OutOfMemoryError when there is no room for a
-// buffer that no cache holds.
+// Takes about two seconds, in which all threads are busy. n_threads: 0 = one per core this process
+// may use. Throws RequestError for a number that cannot be, OutOfMemoryError when there is no room
+// for a buffer that no cache holds.
 MachineLimits measure_machine(int n_threads);
 
 }  // namespace gptoss

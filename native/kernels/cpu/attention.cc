@@ -1,6 +1,7 @@
 // Rotary embedding, KV append and attention with sinks.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/product.inl.h"
@@ -79,7 +80,9 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
     for (int d = 0; d < kHeadDim; ++d)
       space.queries[d * kQueryRows + r] = args.query[offset_of(r) + d] * scale;
     // The sink is one more column of the softmax that carries no value.
-    highest[r] = args.sinks[kv_head * kQueryGroup + r % kQueryGroup];
+    // -inf is none: as the lowest number, differences to it are numbers.
+    highest[r] = std::max(args.sinks[kv_head * kQueryGroup + r % kQueryGroup],
+                          std::numeric_limits<float>::lowest());
     denominator[r] = 1.0f;
   }
 

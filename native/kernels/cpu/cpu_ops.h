@@ -69,7 +69,8 @@ class CpuOps final : public Ops {
   Inputs prepare(const float* x, int64_t cols, std::initializer_list<const Matrix*> users,
                  std::span<const ExpertGroups::Group> groups, RowOf row_of);
   // Sums of two panels (the second may be nullptr) for `n_rows` rows of input, from the beginning
-  // of a tile on; row_of(r): their rows of x. out: (n_rows rounded up to 16, kProductWidth).
+  // of a tile on; row_of(r): their rows of x. out: (n_rows rounded up to kInputRows,
+  // kProductWidth).
   template <class RowOf>
   void multiply(quant::TensorType type, const std::byte* first, const std::byte* second,
                 const Inputs& inputs, int64_t first_tile, size_t n_rows, RowOf row_of, float* out,
@@ -89,7 +90,7 @@ class CpuOps final : public Ops {
   Limits limits_;
   std::vector<Buffer> packed_;
   Buffer workspaces_;     // (threads) Workspace
-  Buffer quantized_;      // (tiles of rows, widest_row / 32) QuantTile
+  Buffer quantized_;      // (tiles of rows, and one for each expert, widest_row / 32) QuantTile
   Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
   Buffer router_logits_;  // (n_tokens, n_experts) floats
   ExpertGroups expert_groups_;

@@ -98,12 +98,17 @@ CpuOps::Inputs CpuOps::prepare(const float* x, int64_t rows, int64_t cols,
                                std::initializer_list<const Matrix*> users) {
   GPTOSS_CHECK(rows <= most_input_rows(limits_) && cols <= limits_.widest_row);
   const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
+  // A tile is an item of several parts, as a step of decode has but one tile.
+  const int64_t n_blocks = cols / kBlock, n_parts = (n_blocks + kSpanBlocks - 1) / kSpanBlocks;
   if (takes_integers(users))
-    pool_.parallel_for(tiles_of(rows), [&](int64_t tile, int) {
-      const int64_t first = tile * kTileInputs, n = std::min<int64_t>(kTileInputs, rows - first);
+    pool_.parallel_for(tiles_of(rows) * n_parts, [&](int64_t item, int) {
+      const int64_t tile = item / n_parts, block = item % n_parts * kSpanBlocks;
+      const int64_t first = tile * kInputRows, n = std::min<int64_t>(kInputRows, rows - first);
       for (int64_t r = 0; r < n; ++r)
-        kernels_.quantize(x + (first + r) * cols, cols / kBlock,
-                          quantized_.as<QuantTile>() + tile * (cols / kBlock), static_cast<int>(r));
+        kernels_.quantize(x + (first + r) * cols + block * kBlock,
+                          std::min<int64_t>(kSpanBlocks, n_blocks - block),
+                          quantized_.as<QuantTile>() + tile * n_blocks + block,
+                          static_cast<int>(r));
     });
   return inputs;
 }

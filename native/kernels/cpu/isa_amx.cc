@@ -1,8 +1,8 @@
 // The kernels in AVX-512 with the integer products of AMX.
 //
 // A tile product sums a block of 32 inputs for 16 rows of input and a panel; the float sums are
-// those of every other instruction set. What these tiles take the time of is not the products but
-// the conversion of their results.
+// those of every other instruction set. Loading and storing tiles takes most of the time: see
+// bench/lab.
 #include <immintrin.h>
 
 #include "kernels/cpu/simd/vec_avx512.h"
@@ -10,8 +10,6 @@
 
 namespace gptoss::kernels::cpu {
 namespace {
-
-constexpr int kRows = kTileInputs;
 
 struct alignas(kLine) TileConfig {
   uint8_t palette = 1;
@@ -25,7 +23,7 @@ struct alignas(kLine) TileConfig {
 // 4, 5: weights (8 groups, 64 bytes), as a panel has them.
 constexpr TileConfig tile_config() {
   TileConfig config;
-  for (int tile = 0; tile < 4; ++tile) config.rows[tile] = kRows;
+  for (int tile = 0; tile < 4; ++tile) config.rows[tile] = kInputRows;
   for (int tile = 4; tile < 6; ++tile) config.rows[tile] = kGroups;
   for (const int tile : {0, 1, 4, 5}) config.row_bytes[tile] = kGroupBytes;
   for (const int tile : {2, 3}) config.row_bytes[tile] = kBlock;
@@ -64,11 +62,11 @@ struct Signed {
 };
 
 struct BlockSums {
-  alignas(kLine) int32_t of[kRows][kPanelRows];
+  alignas(kLine) int32_t of[kInputRows][kPanelRows];
 };
 
 inline void add_block(const BlockSums& dots, Floats scales, const float* x_scales, Floats* sums) {
-  for (int r = 0; r < kRows; ++r)
+  for (int r = 0; r < kInputRows; ++r)
     sums[r] =
         fma(to_float(_mm512_load_si512(dots.of[r])), mul(scales, broadcast(x_scales[r])), sums[r]);
 }
@@ -86,8 +84,8 @@ inline void add_panel(const uint8_t* panel, const QuantTile* x, Span span, float
   const auto* const scales =
       reinterpret_cast<const float*>(panel + span.count * kGroups * kGroupBytes);
   BlockSums even, odd;
-  Floats sums[kRows];
-  for (int r = 0; r < kRows; ++r)
+  Floats sums[kInputRows];
+  for (int r = 0; r < kInputRows; ++r)
     sums[r] = span.first == 0 ? broadcast(0.0f) : load(out + r * kProductWidth);
   multiply_block<0>(panel, x, 0, even);
   for (int64_t b = 0; b < span.count; b += 2) {
@@ -98,7 +96,7 @@ inline void add_panel(const uint8_t* panel, const QuantTile* x, Span span, float
     if (b + 2 < span.count) multiply_block<0>(panel, x, b + 2, even);
     add_block(odd, load(scales + (b + 1) * kPanelRows), x[b + 1].scale, sums);
   }
-  for (int r = 0; r < kRows; ++r) store(out + r * kProductWidth, sums[r]);
+  for (int r = 0; r < kInputRows; ++r) store(out + r * kProductWidth, sums[r]);
 }
 
 // A few rows, as in decode, leave a tile empty.
@@ -112,8 +110,8 @@ void tile_product(const ProductArgs& args) {
     for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
       unpack<Signed<Format>>(bytes_of(args.panels[p]), args.n_blocks, span,
                              wide + p * kUnpackedBytes);
-    Ahead ahead = codes_ahead<Format>(args, span, args.n_rows / kRows + 1);
-    for (int row = 0; row < args.n_rows; row += kRows) {
+    Ahead ahead = codes_ahead<Format>(args, span, static_cast<int>(tiles_of(args.n_rows)));
+    for (int row = 0; row < args.n_rows; row += kInputRows) {
       ahead.step();
       for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
         add_panel(wide + p * kUnpackedBytes, input_tiles(args, span, row), span,

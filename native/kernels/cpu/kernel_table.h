@@ -21,7 +21,7 @@ struct ProductArgs {
   int n_rows = 0;
   const QuantTile* tiles = nullptr;    // (tiles_of(n_rows), n_blocks): input of integer weights
   const float* const* rows = nullptr;  // (n_rows): n_blocks * 32 inputs each, of float weights
-  // (n_rows rounded up to 16, 32): panel 0, then panel 1; what is beyond n_rows is scratch.
+  // (n_rows rounded up to kInputRows, 32): panel 0, then panel 1; what is beyond n_rows is scratch.
   float* out = nullptr;
   std::byte* scratch = nullptr;  // (kProductScratch), on a cache line
 };

@@ -16,17 +16,17 @@ namespace gptoss::kernels::cpu {
 inline constexpr int kPanelRows = 16;
 inline constexpr int kLine = 64;  // bytes of a cache line
 
-inline constexpr int kTileInputs = 16;
+inline constexpr int kInputRows = 16;  // rows of input in a tile
 
 // 32 inputs of up to 16 rows, rounded to int8 with one scale for each row: x[i] ~ scale * q[i].
 struct alignas(kLine) QuantTile {
-  int8_t q[kTileInputs][kBlock];
-  float scale[kTileInputs];
-  int32_t correction[kTileInputs];  // what an offset of the weight codes adds to a sum, negated
+  int8_t q[kInputRows][kBlock];
+  float scale[kInputRows];
+  int32_t correction[kInputRows];  // what an offset of the weight codes adds to a sum, negated
 };
 static_assert(sizeof(QuantTile) == 640);
 
-constexpr int64_t tiles_of(int64_t rows) { return (rows + kTileInputs - 1) / kTileInputs; }
+constexpr int64_t tiles_of(int64_t rows) { return (rows + kInputRows - 1) / kInputRows; }
 
 // Bytes of one block of 32 inputs x 16 rows.
 struct BlockBytes {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/check.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/product.inl.h"
 
@@ -18,7 +19,7 @@ void for_chunks(std::span<const int32_t> uses, Body body) {
 
 // A group begins on a whole tile, so that up to one tile of each group before it is not full.
 int64_t first_tile(const ExpertGroups::Group& group, int64_t index) {
-  return group.begin / kTileInputs + index;
+  return group.begin / kInputRows + index;
 }
 
 }  // namespace
@@ -27,6 +28,7 @@ template <class RowOf>
 CpuOps::Inputs CpuOps::prepare(const float* x, int64_t cols,
                                std::initializer_list<const Matrix*> users,
                                std::span<const ExpertGroups::Group> groups, RowOf row_of) {
+  GPTOSS_CHECK(cols <= limits_.widest_row);
   const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
   if (!takes_integers(users) || groups.empty()) return inputs;
   const int64_t n_blocks = cols / kBlock, n_groups = std::ssize(groups);
@@ -36,8 +38,8 @@ CpuOps::Inputs CpuOps::prepare(const float* x, int64_t cols,
     int64_t index = n_groups - 1;
     while (first_tile(groups[static_cast<size_t>(index)], index) > tile) --index;
     const ExpertGroups::Group& group = groups[static_cast<size_t>(index)];
-    const int64_t first = (tile - first_tile(group, index)) * kTileInputs;
-    const int64_t n = std::min<int64_t>(kTileInputs, std::ssize(group.uses) - first);
+    const int64_t first = (tile - first_tile(group, index)) * kInputRows;
+    const int64_t n = std::min<int64_t>(kInputRows, std::ssize(group.uses) - first);
     for (int64_t r = 0; r < n; ++r)
       kernels_.quantize(x + row_of(group.uses[static_cast<size_t>(first + r)]) * cols, n_blocks,
                         quantized_.as<QuantTile>() + tile * n_blocks, static_cast<int>(r));
@@ -79,7 +81,7 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
     add_bias(args.up.bias, group.expert * gate.rows + first, up_bias, n_outputs);
     float* const out = workspace(thread).out;
     for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
-      const int64_t tile = tiles + first_row / kTileInputs;
+      const int64_t tile = tiles + first_row / kInputRows;
       const auto row = [&](size_t r) { return row_of(uses[r]); };
       const std::byte* const gates = panel(gate, group.expert, index);
       const std::byte* const ups = panel(up, group.expert, index);
@@ -112,7 +114,7 @@ void CpuOps::moe_down_combine(const MoeDownArgs& args) {
         index + 1 < n_panels ? panel(down, group.expert, index + 1) : nullptr;
     float* const out = workspace(thread).out;
     for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
-      const int64_t tile = tiles + first_row / kTileInputs;
+      const int64_t tile = tiles + first_row / kInputRows;
       multiply(
           down.type, panel(down, group.expert, index), second, inputs, tile, uses.size(),
           [&](size_t r) { return row_of(uses[r]); }, out, thread);

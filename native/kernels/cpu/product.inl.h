@@ -63,7 +63,7 @@ void CpuOps::product(std::span<const Linear* const> linears, const Inputs& input
     const bool has_second = first_panel + 1 < panels_of(w.rows);
     multiply(
         w.type, panel(w, 0, first_panel), has_second ? panel(w, 0, first_panel + 1) : nullptr,
-        inputs, first_row / kTileInputs, static_cast<size_t>(rows),
+        inputs, first_row / kInputRows, static_cast<size_t>(rows),
         [&](size_t r) { return first_row + static_cast<int64_t>(r); }, out, thread);
     const int64_t first_output = first_panel * kPanelRows;
     const int64_t n_outputs = std::min<int64_t>(kProductWidth, w.rows - first_output);

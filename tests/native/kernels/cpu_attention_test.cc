@@ -1,6 +1,7 @@
 // Attention over one block of keys: against the formula, and all instruction sets to the bit.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
@@ -34,8 +35,8 @@ struct Block {
     std::vector<float> highest, denominator, sums;
     bool operator==(const State&) const = default;
   };
-  State attend(const KernelTable& kernels) const {
-    State state{std::vector<float>(kQueryRows, 0.5f), std::vector<float>(kQueryRows, 1.0f),
+  State attend(const KernelTable& kernels, float sink = 0.5f) const {
+    State state{std::vector<float>(kQueryRows, sink), std::vector<float>(kQueryRows, 1.0f),
                 std::vector<float>(static_cast<size_t>(n_rows * kHeadDim))};
     KeyBlockArgs args{.n_rows = n_rows, .first = first.data(), .end = end.data()};
     for (int page = 0; page < kPages; ++page) {
@@ -100,6 +101,21 @@ TEST(a_block_is_the_softmax_over_what_a_row_sees) {
     for (int d = 0; d < kHeadDim; ++d)
       CHECK(std::fabs(state.sums[row * kHeadDim + static_cast<size_t>(d)] / state.denominator[row] -
                       sums[d] / denominator) < 2e-6);
+  }
+}
+
+TEST(a_row_that_sees_nothing_stays_as_it_is) {
+  Block block(8);
+  block.end[0] = 40;
+  constexpr float kNoSink = std::numeric_limits<float>::lowest();
+  for (const KernelTable* kernels : supported_kernels()) {
+    const auto state = block.attend(*kernels, kNoSink);
+    CHECK(state.highest[0] > kNoSink);
+    for (size_t row = 1; row < 8; ++row) {
+      CHECK_EQ(state.highest[row], kNoSink);
+      CHECK_EQ(state.denominator[row], 1.0f);
+      CHECK_EQ(state.sums[row * kHeadDim], 0.0f);
+    }
   }
 }
 

@@ -107,7 +107,7 @@ struct ProductCase {
     std::vector<const float*> rows;
     for (int r = 0; r < n_rows; ++r) {
       rows.push_back(&x[static_cast<size_t>(r * kCols)]);
-      kernels.quantize(rows.back(), kCols / kBlock, &tiles[tile_at(r, 0)], r % kTileInputs);
+      kernels.quantize(rows.back(), kCols / kBlock, &tiles[tile_at(r, 0)], r % kInputRows);
     }
     const Buffer scratch(kProductScratch, "test");
     multiply(kernels, matrix.host.type,
@@ -124,11 +124,11 @@ struct ProductCase {
   float input(int64_t r, int64_t k, bool is_integer) const {
     if (!is_integer) return x[static_cast<size_t>(r * kCols + k)];
     const QuantTile& tile = tiles[tile_at(r, k / kBlock)];
-    return tile.scale[r % kTileInputs] * tile.q[r % kTileInputs][k % kBlock];
+    return tile.scale[r % kInputRows] * tile.q[r % kInputRows][k % kBlock];
   }
 
   static size_t tile_at(int64_t r, int64_t block) {
-    return static_cast<size_t>(r / kTileInputs * (kCols / kBlock) + block);
+    return static_cast<size_t>(r / kInputRows * (kCols / kBlock) + block);
   }
 
   std::vector<float> x;
@@ -191,9 +191,9 @@ TEST(largest_codes_do_not_overflow) {
     pack_panel(matrix.host, 0, static_cast<int64_t>(p), matrix.packed.data() + p * stride);
     matrix.panels[p] = matrix.packed.data() + p * stride;
   }
-  const ProductCase expected(kScalarKernels, matrix, 8, true);
+  const ProductCase expected(kScalarKernels, matrix, 2 * kInputRows, true);
   for (const KernelTable* kernels : supported_kernels())
-    CHECK(same_bits(ProductCase(*kernels, matrix, 8, true).out, expected.out));
+    CHECK(same_bits(ProductCase(*kernels, matrix, 2 * kInputRows, true).out, expected.out));
 }
 
 TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
@@ -216,7 +216,9 @@ TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
       CHECK_EQ(int{tiles[1].q[kRow][i]}, 0);
       sum += q;
     }
+    CHECK(sum != 0);
     CHECK_EQ(tiles[0].correction[kRow] % sum, 0);
+    CHECK(tiles[0].correction[kRow] / sum <= 0);  // minus the offset
     CHECK_EQ(tiles[1].scale[kRow], 0.0f);
     CHECK(std::isnan(tiles[2].scale[kRow]) && std::isnan(tiles[3].scale[kRow]));
   }

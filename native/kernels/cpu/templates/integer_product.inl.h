@@ -8,8 +8,8 @@
 namespace {
 
 using gptoss::kBlock;
+using gptoss::kernels::cpu::kInputRows;
 using gptoss::kernels::cpu::kSpanBlocks;
-using gptoss::kernels::cpu::kTileInputs;
 using gptoss::kernels::cpu::kUnpackedBytes;
 using gptoss::kernels::cpu::QuantTile;
 using gptoss::quant::TensorType;
@@ -61,7 +61,7 @@ struct Unpacked {
 
 // The tile that `row` is in, of the span's first block.
 inline const QuantTile* input_tiles(const ProductArgs& args, Span span, int row) {
-  return args.tiles + row / kTileInputs * args.n_blocks + span.first;
+  return args.tiles + row / kInputRows * args.n_blocks + span.first;
 }
 
 template <class Format>
@@ -109,12 +109,12 @@ inline void integer_tile(const uint8_t* const* panels, Span span, const QuantTil
 
 template <class Format>
 struct IntegerTile {
-  static_assert(kTileInputs % kTileRows == 0);
+  static_assert(kInputRows % kTileRows == 0);
   template <int kPanels, int kRows>
   static void run(const uint8_t* const* panels, Span span, const ProductArgs& args, int row,
                   float* out) {
     integer_tile<Format, kPanels, kRows>(panels, span, input_tiles(args, span, row),
-                                         row % kTileInputs, out);
+                                         row % kInputRows, out);
   }
 };
 

@@ -51,12 +51,6 @@ inline Floats exponential(Floats x) {
   return mul(p, power_of_two(n));
 }
 
-inline float exponential(float x) {
-  float lane[kLanes];
-  store(lane, exponential(broadcast(x)));
-  return lane[0];
-}
-
 void rms_norm(const float* x, const float* weight, float* y, int64_t n, float epsilon) {
   Floats squares = broadcast(0.0f);
   for (int64_t i = 0; i < n; i += kLanes) squares = fma(load(x + i), load(x + i), squares);
