@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from gptoss_gguf.tokenizer import Tokenizer
 
-from .data import FAMILIES, Split, encode, make_sample
+from .data import FAMILIES, Sample, Split, encode, make_sample
 from .vocabulary import load_tokenizer
 
 Ids = npt.NDArray[np.int64]
@@ -74,7 +74,7 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class _Row:
-    """An encoded conversation: ids, what to learn of them, and the tokens of its system message."""
+    """An encoded conversation: ids, what to learn of them, and the tokens of its scene: up to the user's."""
 
     ids: list[int]
     mask: list[bool]
@@ -92,22 +92,34 @@ def make_batch(
     split: Split = "train",
 ) -> list[MicroBatch]:
     """Conversations in micro batches of about `micro_tokens` tokens, as many for each of the ranks."""
-    end = tokenizer.specials["<|end|>"]
     rows = []
     for index in range(conversations):
         sample = make_sample(split, seed, step * _STRIDE + index)
         ids, mask = encode(tokenizer, sample)
-        rows.append(_Row(ids, mask, FAMILY_NAMES.index(sample.family), tuple(ids[: ids.index(end)])))
+        rows.append(_Row(ids, mask, FAMILY_NAMES.index(sample.family), _scene(tokenizer, sample, ids)))
     rows.sort(key=lambda row: (row.head, -len(row.ids)))  # neighbours begin alike and are of similar length
-    total = sum(len(row.ids) for row in rows)
+    costs = [_cost(row, before) for row, before in zip(rows, [None, *rows], strict=False)]
+    total = sum(costs)
     count = -(-total // micro_tokens)
     count = -(-count // ranks) * ranks
     parts: list[list[_Row]] = [[] for _ in range(count)]
     before = 0
-    for row in rows:
+    for row, cost in zip(rows, costs, strict=True):
         parts[before * count // total].append(row)
-        before += len(row.ids)
+        before += cost
     return [micro_batch(part) for part in parts if part]
+
+
+def _scene(tokenizer: Tokenizer, sample: Sample, ids: list[int]) -> tuple[int, ...]:
+    """The system message and the developer message, if there is one."""
+    end = tokenizer.specials["<|end|>"]
+    ends = [place for place, token in enumerate(ids) if token == end]
+    return tuple(ids[: ends[sum(message.role in ("system", "developer") for message in sample.messages) - 1]])
+
+
+def _cost(row: _Row, before: _Row | None) -> int:
+    """Tokens to compute, if what it shares with the row before is computed once."""
+    return len(row.ids) - (len(row.head) if before is not None and before.head == row.head else 0)
 
 
 def micro_batch(rows: list[_Row]) -> MicroBatch:

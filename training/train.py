@@ -34,7 +34,7 @@ from .optimizer import make_optimizers, set_rate
 from .vocabulary import read_ranks
 
 WARMUP: Final = 0.02  # of the whole training
-COOLING: Final = 0.45  # of the whole training
+COOLING: Final = 0.85  # of the whole training
 COOLED: Final = 0.01  # the least rate, in units of the peak
 BALANCE_WEIGHT: Final = 0.01
 CLIP_NORM: Final = 1.0
@@ -148,7 +148,7 @@ class Trainer:
 
 
 def rate(progress: float) -> float:
-    """Learning rate in units of its peak: a short rise, a plateau, and a straight way down."""
+    """Learning rate in units of its peak: a short rise, a short plateau, and a straight way down."""
     return max(min(progress / WARMUP, (1 - progress) / COOLING, 1.0), COOLED)
 
 

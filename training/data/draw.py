@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -55,14 +56,31 @@ _CLOSERS: Final = (" Thanks.", " Thank you!", " Please.", " Thanks a lot.")
 
 @dataclass
 class Draw:
-    """The random choices of one conversation; all of them come from `rng`."""
+    """The random choices of one conversation: its own from `rng`, those of its scene from `scene`.
+
+    Conversations of one scene begin alike: same effort, same date, same tools.
+    """
 
     rng: random.Random
     split: Split
+    scene: random.Random
     effort: Effort = field(init=False)
+    _date: str | None = field(init=False)
+    _instructions: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.effort = self.rng.choice(EFFORTS)
+        scene = self.scene
+        self.effort = scene.choice(EFFORTS)
+        day = f"2026-{scene.randint(1, 12):02d}-{scene.randint(1, 28):02d}"
+        self._date = day if scene.random() < 0.1 else None
+        self._instructions = scene.choice(_INSTRUCTIONS) if scene.random() < 0.2 else None
+
+    @contextmanager
+    def setting_the_scene(self) -> Iterator[None]:
+        """Within, all choices are the scene's; to be entered once, before the conversation's own choices."""
+        own, self.rng = self.rng, self.scene
+        yield
+        self.rng = own
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -105,12 +123,10 @@ class Draw:
         formats: Sequence[ResponseFormat] = (),
     ) -> list[Message]:
         """System message and, where there is something to say, developer message."""
-        if instructions is None and self.chance(0.2):
-            instructions = self.one(_INSTRUCTIONS)
-        date = (
-            f"2026-{self.rng.randint(1, 12):02d}-{self.rng.randint(1, 28):02d}" if self.chance(0.1) else None
+        instructions = instructions or self._instructions
+        system = SystemContent(
+            current_date=self._date, reasoning_effort=self.effort, has_functions=bool(tools)
         )
-        system = SystemContent(current_date=date, reasoning_effort=self.effort, has_functions=bool(tools))
         messages = [system_message(system)]
         if instructions or tools or formats:
             content = DeveloperContent(instructions, tuple(tools), tuple(formats))

@@ -48,7 +48,7 @@ def tool_name(draw: Draw, hints: Sequence[str]) -> str:
         elif style < 0.7:
             words = [any_word(rng), any_word(rng)]
         else:
-            words = [pseudo_word(rng) for _ in range(rng.choice((1, 2)))]
+            words = [pseudo_word(rng) for _ in range(rng.choice((1, 1, 2)))]
         if rng.random() < 0.15:
             return words[0] + "".join(word.capitalize() for word in words[1:])
         return ("_" if rng.random() < 0.9 else "-").join(words)
@@ -74,6 +74,12 @@ def declare(
     return FunctionTool(tool_name(draw, hints), about, schema)
 
 
+def required(tool: FunctionTool) -> dict[str, Any]:
+    """The schemas of the parameters that must be given, by name."""
+    assert tool.parameters is not None
+    return {key: tool.parameters["properties"][key] for key in tool.parameters["required"]}
+
+
 def _described(draw: Draw, parameter: Parameter) -> dict[str, Any]:
     schema = dict(parameter.schema)
     if parameter.about and draw.chance(0.7):
@@ -93,13 +99,22 @@ def make_tool(draw: Draw, topic: Topic) -> Tool:
     return Tool(topic, function, keys)
 
 
+def topic_tools(draw: Draw) -> list[Tool]:
+    """One tool, or a few, of different topics."""
+    tools: list[Tool] = []
+    for topic in draw.some(TOPICS, *draw.one(((1, 1), (3, 4)))):
+        tool = make_tool(draw, topic)
+        if tool.name not in [other.name for other in tools]:
+            tools.append(tool)
+    return tools
+
+
 def distractors(
-    draw: Draw, taken: Sequence[FunctionTool], topics: Sequence[Topic], most: int
+    draw: Draw, taken: Sequence[FunctionTool], topics: Sequence[Topic], count: int
 ) -> list[FunctionTool]:
-    """The tools and up to `most` others of other topics, in random order, with names that differ."""
+    """The tools and `count` others of these topics, in random order, with names that differ."""
     tools = list(taken)
-    others = [topic for topic in TOPICS if topic not in topics]
-    for topic in draw.some(others, min(1, most), most):
+    for topic in draw.some(topics, count, count):
         function = make_tool(draw, topic).function
         if function.name not in [tool.name for tool in tools]:
             tools.append(function)

@@ -52,14 +52,14 @@ MONTHS: Final = _words(
 )
 DAYS: Final = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
-_ONSETS: Final = _words("b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl sk sl st tr sh ch th")
-_NUCLEI: Final = _words("a e i o u a e i o u ai ea oo ou")
-_CODAS: Final = ("", "", "", "n", "r", "l", "s", "x", "m", "nd", "rt", "ck")
+_ONSETS: Final = _words("b c d f g h j k l m n p r s t v w z br dr pl st tr")
+_NUCLEI: Final = _words("a e i o u")
+_CODAS: Final = ("", "", "", "n", "r", "l", "s", "x", "m")
 
 
 def pseudo_word(rng: random.Random, syllables: int | None = None) -> str:
     """A word that does not exist, such as "velmora"."""
-    count = syllables or rng.choice((2, 2, 3))
+    count = syllables or rng.choice((2, 2, 2, 3))
     return "".join(rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(count))
 
 

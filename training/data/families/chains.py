@@ -29,19 +29,19 @@ _SUBJECT_TOPICS: Final = TOPICS[5:14]  # whose descriptions are far from the too
 
 
 def tool_chain(draw: Draw) -> Sample:
-    lookup = draw.one(LOOKUPS)
-    names, about, task, keys, key_about = draw.one(lookup.then)
-    who_key = draw.one(("name", "person", "who", "user"))
-    first = declare(draw, lookup.names, draw.one(lookup.about), [(who_key, {"type": "string"})])
-    second_key = draw.one(keys)
-    described: dict[str, Any] = {"type": "string"}
-    if draw.chance(0.7):
-        described["description"] = key_about
-    second = declare(draw, names, about, [(second_key, described)])
-    while second.name == first.name:
+    with draw.setting_the_scene():
+        lookup = draw.one(LOOKUPS)
+        names, about, task, keys, key_about = draw.one(lookup.then)
+        who_key = draw.one(("name", "person", "who", "user"))
+        first = declare(draw, lookup.names, draw.one(lookup.about), [(who_key, {"type": "string"})])
+        second_key = draw.one(keys)
+        described: dict[str, Any] = {"type": "string"}
+        if draw.chance(0.7):
+            described["description"] = key_about
         second = declare(draw, names, about, [(second_key, described)])
-    unrelated = [topic for topic in TOPICS if topic not in _SUBJECT_TOPICS]
-    tools = distractors(draw, [first, second], unrelated, draw.one((0, 1, 2)))
+        while second.name == first.name:
+            second = declare(draw, names, about, [(second_key, described)])
+        tools = distractors(draw, [first, second], _SUBJECT_TOPICS, draw.one((0, 1, 2)))
     name = draw.one(NAMES) if draw.chance(0.7) else pseudo_word(draw.rng).capitalize()
     noun = lookup.noun.format(name=name)
     text = draw.template(CHAINS).replace("{N}", capitalized(noun)).replace("{n}", noun).replace("{d}", task)

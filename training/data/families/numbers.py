@@ -25,9 +25,7 @@ CARRIERS: Final = (
 
 
 def _operands(draw: Draw, sign: str) -> tuple[int, int]:
-    if sign == "*":
-        return draw.rng.randint(0, 12), draw.rng.randint(0, 12)
-    top = 20 if draw.effort is None or draw.chance(0.4) else 99
+    top = 10 if sign == "*" else 20
     a, b = draw.rng.randint(0, top), draw.rng.randint(0, top)
     return (max(a, b), min(a, b)) if sign == "-" else (a, b)
 
@@ -39,14 +37,9 @@ def result(a: int, sign: str, b: int) -> int:
 
 def _steps(a: int, sign: str, b: int) -> str:
     """How to compute it by hand; empty where it is known by heart."""
-    if sign == "+" and max(a, b) > 10 and min(a, b) > 0:
-        (tens_a, ones_a), (tens_b, ones_b) = (a // 10 * 10, a % 10), (b // 10 * 10, b % 10)
-        tens, ones = tens_a + tens_b, ones_a + ones_b
-        total = f"{tens} + {ones} = {a + b}."
-        return f"Tens: {tens_a} + {tens_b} = {tens}. Ones: {ones_a} + {ones_b} = {ones}. {total}"
-    if sign == "-" and b > 10:
-        left = a - b // 10 * 10
-        return f"{a} - {b // 10 * 10} = {left}. {left} - {b % 10} = {a - b}."
+    if sign in "+-" and 10 < b < 20:
+        middle = result(a, sign, 10)
+        return f"{a} {sign} 10 = {middle}. {middle} {sign} {b - 10} = {result(a, sign, b)}."
     if sign == "*" and a > 1 and b > 1:
         return f"{b} times {a}: {', '.join(str(a * i) for i in range(1, b + 1))}."
     return ""

@@ -9,7 +9,7 @@ from gptoss_gguf.harmony import FunctionTool, Message, function_call, function_r
 from ..draw import Draw, capitalized, user
 from ..relations import FACTS
 from ..sample import Expect, Sample
-from ..toolbox import Tool, declare, distractors, make_tool, spoken, values_of
+from ..toolbox import Tool, declare, distractors, required, spoken, topic_tools, values_of
 from ..topics import TOPICS
 from ..words import any_word
 from .facts import question, recall
@@ -79,10 +79,16 @@ def _earlier(draw: Draw, tool: Tool) -> list[Message]:
     return []
 
 
+def _tools(draw: Draw) -> tuple[Tool, list[FunctionTool]]:
+    """(the tool to use, all tools of the scene)."""
+    with draw.setting_the_scene():
+        tools = topic_tools(draw)
+    return draw.one(tools), [tool.function for tool in tools]
+
+
 def tool_call(draw: Draw) -> Sample:
     """One call; the tool is found by its description."""
-    tool = make_tool(draw, draw.one(TOPICS))
-    tools = distractors(draw, [tool.function], [tool.topic], draw.one((0, 2, 3, 4)))
+    tool, tools = _tools(draw)
     messages = [*draw.head(tools=tools), *_earlier(draw, tool)]
     values = values_of(draw, tool.topic)
     text, task = _request(draw, tool, values)
@@ -93,22 +99,30 @@ def tool_call(draw: Draw) -> Sample:
     return draw.called("tool_call", [*messages, user(text)], reasoning, call, expect)
 
 
+def _strange_tool(draw: Draw) -> FunctionTool:
+    """A tool that says nothing about what it does."""
+    keys = draw.rng.sample(sorted({any_word(draw.rng) for _ in range(8)}), draw.rng.randint(1, 3))
+    types = [(key, {"type": "integer" if draw.chance(0.4) else "string"}) for key in keys]
+    return declare(draw, keys, draw.one(("Does something.", "A test tool.", "Example tool.")), types)
+
+
 def tool_named(draw: Draw) -> Sample:
     """One call of a tool that the user names, with arguments that mean nothing."""
-    keys = draw.rng.sample(sorted({any_word(draw.rng) for _ in range(8)}), draw.rng.randint(1, 3))
+    with draw.setting_the_scene():
+        strange = [_strange_tool(draw) for _ in range(draw.one((1, 2)))]
+        if strange[0].name == strange[-1].name:
+            del strange[1:]
+        tools = distractors(draw, strange, TOPICS, draw.one((0, 2)))
+    tool = draw.one(strange)
+    keys = required(tool)
     values: dict[str, Any] = {}
-    for key in keys:
-        values[key] = draw.rng.randint(0, 99) if draw.chance(0.4) else any_word(draw.rng)
-    types = [
-        (key, {"type": "integer" if isinstance(value, int) else "string"}) for key, value in values.items()
-    ]
-    tool = declare(draw, keys, draw.one(("Does something.", "A test tool.", "Example tool.")), types)
-    tools = distractors(draw, [tool], [], draw.one((0, 2, 3)))
+    for key in draw.some(list(keys), len(keys), len(keys)):
+        is_number = keys[key]["type"] == "integer"
+        values[key] = draw.rng.randint(0, 99) if is_number else any_word(draw.rng)
     joint = draw.one((" ", " = ", " set to ", ": "))
     listed = " and ".join(f"{key}{joint}{value}" for key, value in values.items())
     text = draw.template(ORDERS).replace("{f}", tool.name).replace("{v}", listed)
-    properties = tool.parameters["properties"] if tool.parameters else {}
-    arguments = {key: values[key] for key in properties if key in values}
+    arguments = {key: values[key] for key in keys}
     task = f"call {tool.name} with {listed}"
     reasoning = call_reasoning(draw, task, tool, tools, arguments)
     prompt = [*draw.head(tools=tools), user(text)]
@@ -121,8 +135,7 @@ _FAILURES: Final = ("not found", "no connection", "access denied", "timeout", "t
 
 def tool_answer(draw: Draw) -> Sample:
     """The answer from a tool's result, or that it failed."""
-    tool = make_tool(draw, draw.one(TOPICS))
-    tools = distractors(draw, [tool.function], [tool.topic], draw.one((0, 2, 3)))
+    tool, tools = _tools(draw)
     values = values_of(draw, tool.topic)
     text, task = _request(draw, tool, values)
     arguments = tool.arguments(values)
@@ -157,7 +170,7 @@ def tool_answer(draw: Draw) -> Sample:
 def tool_unneeded(draw: Draw) -> Sample:
     """Tools are there, but the question needs none."""
     fact = draw.one(FACTS)
-    tools = distractors(draw, [], [], 3)
+    _, tools = _tools(draw)
     prompt = [*draw.head(tools=tools), user(question(draw, fact))]
     expect = Expect(contains=(fact.answer,))
     return draw.answered("tool_unneeded", prompt, recall(draw, fact), fact.sentence, expect)
