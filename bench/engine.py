@@ -1,7 +1,7 @@
 """Engines that can be timed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.bench.cases import Case
+from gptoss_gguf.errors import GptossError
 
 # Results wait in the engine until they are fetched: so few wake-ups do not disturb its threads.
 _POLL_SECONDS = 0.05
@@ -54,54 +55,79 @@ class GptossEngine:
 
     name = "gptoss"
 
-    def __init__(self, path: Path, *, device: str, n_threads: int, n_ctx: int) -> None:
-        options = _native.EngineOptions(
+    def __init__(self, path: Path, *, device: str, n_threads: int, cases: Sequence[Case]) -> None:
+        """cases: those that it will run; they decide how much context there must be."""
+        n_parallel = max(case.n_parallel for case in cases)
+        self._path = path
+        self._options = _native.EngineOptions(
             device=device,
-            n_ctx=n_ctx,
+            n_ctx=max(case.n_ctx + _lead(case) for case in cases),
             n_threads=n_threads,
             n_batch=_N_BATCH,
-            max_sequences=1,
-            max_queue=0,
+            max_sequences=n_parallel,
+            max_queue=n_parallel,  # while those of the run before still end
             profile=True,
         )
-        self._engine = _native.Engine(str(path), options)
+        self._engine = _native.Engine(str(path), self._options)
+        self._is_open = True
         self.device = self._engine.device
         self.isa = self._engine.isa
         self.arithmetic = self._engine.arithmetic
         self.n_threads = self._engine.n_threads
         self.n_batch = _N_BATCH
 
+    def open(self) -> None:
+        """Loads the model again if it was closed."""
+        if not self._is_open:
+            self._engine = _native.Engine(str(self._path), self._options)
+            self._is_open = True
+
     def run(self, case: Case, *, profile: bool, progress: Progress) -> Sample:
         """Runs a case once. Every step that is timed computes logits where llama-bench does.
 
         A prompt's last step chooses a token too; a generation begins with one token behind the depth.
         """
+        completions = [self._submit(case, seed, profile) for seed in range(case.n_parallel)]
+        steps: list[list[_native.StepReport]] = [[] for _ in completions]
+        running = set(range(case.n_parallel))
+        try:
+            while running:
+                time.sleep(_POLL_SECONDS)
+                for index in list(running):
+                    while (chunk := completions[index].next_chunk(0)) is not None:
+                        steps[index] += chunk.steps
+                        if chunk.finish_reason is not None:
+                            running.remove(index)
+                            break
+                n_done = sum(step.n_tokens for own in steps for step in own)
+                progress(min(n_done, case.n_computed))
+                if case.n_parallel > 1 and len(_together(steps, case)) == case.n_gen:
+                    break
+        finally:
+            for completion in completions:
+                completion.cancel()
+        if case.n_parallel == 1:
+            return Sample(_behind(steps[0], case.n_depth))
+        timed = _together(steps, case)
+        if len(timed) < case.n_gen:
+            raise GptossError(f"{case.name}: the sequences did not begin together; is this machine busy?")
+        return Sample(timed)
+
+    def _submit(self, case: Case, seed: int, profile: bool) -> "_native.Completion":
         n_prompt = case.n_depth + (case.n_prompt or 1)
         request = _native.Request(
-            np.random.default_rng(0).integers(0, self._engine.n_vocab, n_prompt).tolist(),
-            max_tokens=case.n_gen or 1,
+            np.random.default_rng(seed).integers(0, self._engine.n_vocab, n_prompt).tolist(),
+            max_tokens=(case.n_gen or 1) + _lead(case),
             temperature=0,
             n_depth=case.n_depth,
             profile=profile,
         )
-        steps: list[_native.StepReport] = []
-        completion = self._engine.submit(request)
-        try:
-            finish_reason = None
-            while finish_reason is None:
-                time.sleep(_POLL_SECONDS)
-                chunk = completion.next_chunk(0)
-                if chunk is not None:
-                    steps += chunk.steps
-                    finish_reason = chunk.finish_reason
-                    progress(sum(step.n_tokens for step in steps))
-        finally:
-            completion.cancel()
-        return Sample(_behind(steps, case.n_depth))
+        return self._engine.submit(request)
 
     def close(self) -> None:
         """Frees the model. Idempotent."""
         self._engine.close()
+        self._is_open = False
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +141,22 @@ class GptossEngine:
 def _behind(steps: "list[_native.StepReport]", n_depth: int) -> "list[_native.StepReport]":
     """The steps behind the first n_depth tokens, which end with a step."""
     first, n_done = 0, 0
-    while n_done < n_depth:
+    while n_done < n_depth and first < len(steps):
         n_done += steps[first].n_tokens
         first += 1
     return steps[first:]
+
+
+def _lead(case: Case) -> int:
+    """Steps that the first of several sequences may take before the last one generates, too; or more.
+
+    They take one for each part of a prompt; and a small model takes many while the next request is made.
+    """
+    return case.n_parallel * (case.n_depth // _N_BATCH + 1) + 256 if case.n_parallel > 1 else 0
+
+
+def _together(steps: "list[list[_native.StepReport]]", case: Case) -> "list[_native.StepReport]":
+    """n_gen steps, or fewer, in which every sequence generates a token; steps: of each sequence."""
+    generating = [{step.begin: step for step in _behind(own, case.n_depth)} for own in steps]
+    common = [begin for begin in generating[0] if all(begin in own for own in generating)]
+    return [generating[0][begin] for begin in common[: case.n_gen]]

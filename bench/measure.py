@@ -13,12 +13,21 @@ Progress = Callable[[int, int], None]  # tokens done, tokens in all
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another engine's tokens per second in the same case, one value for each of our repetitions."""
+
+    name: str
+    tokens_per_second: list[float]
+
+
+@dataclass(frozen=True)
 class Row:
     """A case, timed.
 
     Attributes:
         n_bytes, n_macs: what one repetition moves and multiplies at least.
         begin: seconds since 1970.
+        rival: what another engine reached in turns with this one, if there was one.
     """
 
     case: Case
@@ -26,6 +35,7 @@ class Row:
     n_bytes: int
     n_macs: int
     begin: float
+    rival: Rival | None = None
 
     @cached_property
     def seconds(self) -> list[float]:
@@ -35,6 +45,15 @@ class Row:
     def tokens_per_second(self) -> list[float]:
         """Of every repetition."""
         return [self.case.n_tokens / seconds for seconds in self.seconds]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Our speed over the rival's, of every repetition."""
+        assert self.rival is not None
+        return [
+            ours / theirs
+            for ours, theirs in zip(self.tokens_per_second, self.rival.tokens_per_second, strict=True)
+        ]
 
     @property
     def bytes_per_second(self) -> float:
@@ -52,7 +71,7 @@ def measure(
 
     profile: keep the record of every operation of every repetition.
     """
-    each = case.n_depth + case.n_tokens
+    each = case.n_computed
 
     def run(index: int, is_profiled: bool) -> Sample:
         return engine.run(
@@ -62,9 +81,17 @@ def measure(
         )
 
     begin = time.time()
-    calls = run(0, True).calls
-    samples = [run(index, profile) for index in range(1, n_repetitions + 1)]
-    return Row(case, samples, sum(call.bytes for call in calls), sum(call.macs for call in calls), begin)
+    work = _sum(run(0, True))
+    return Row(case, [run(index, profile) for index in range(1, n_repetitions + 1)], *work, begin)
+
+
+def work_of(engine: Engine, case: Case) -> tuple[int, int]:
+    """(bytes, multiply-adds) of one repetition, from a run that warms the engine up, too."""
+    return _sum(engine.run(case, profile=True, progress=lambda done: None))
+
+
+def _sum(sample: Sample) -> tuple[int, int]:
+    return sum(call.bytes for call in sample.calls), sum(call.macs for call in sample.calls)
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:

@@ -2,15 +2,24 @@
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 # The bar is drawn only when a result comes in: a thread that redraws would disturb what is measured.
-Update = Callable[[int, int], None]  # tokens done, tokens in all
+Update = Callable[[int, int], None]  # done, in all
+
+
+def token_bar(label: str) -> AbstractContextManager[Update]:
+    """Shows tokens done on stderr, if that is a terminal, and removes the bar at the end."""
+    return _bar(label, "tokens")
+
+
+def turn_bar(ours: str, theirs: str) -> AbstractContextManager[Update]:
+    """Shows how many turns two engines have taken, in the same way."""
+    return _bar(f"{ours} and {theirs}", "turns")
 
 
 @contextmanager
-def token_bar(label: str) -> Generator[Update]:
-    """Shows tokens done on stderr, if that is a terminal, and removes the bar at the end."""
+def _bar(label: str, unit: str) -> Generator[Update]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -21,7 +30,7 @@ def token_bar(label: str) -> Generator[Update]:
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("tokens"),
+        progress.TextColumn(unit),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from gptoss_gguf import __version__
@@ -60,6 +61,9 @@ def _markdown(context: Context, rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         yield _row_line(context, row)
         seen.append(row)
+    if any(row.rival for row in seen):
+        yield ""
+        yield from _rival_lines(seen)
     for row in seen if context.profile else ():
         yield ""
         yield from profile_lines(row, *context.limits)
@@ -112,6 +116,19 @@ def _row_line(context: Context, row: Row) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _rival_lines(rows: Iterable[Row]) -> Iterator[str]:
+    yield "| test | gptoss t/s | other t/s | ratio | least | most | other |"
+    yield "| :--- | ---: | ---: | ---: | ---: | ---: | :--- |"
+    for row in rows:
+        assert row.rival is not None
+        speeds = [
+            mean_and_deviation(speeds) for speeds in (row.tokens_per_second, row.rival.tokens_per_second)
+        ]
+        cells = [row.case.name, *(f"{average:.2f} \u00b1 {deviation:.2f}" for average, deviation in speeds)]
+        cells += [f"{ratio:.2f}" for ratio in (median(row.ratios), min(row.ratios), max(row.ratios))]
+        yield f"| {' | '.join(cells)} | {row.rival.name} |"
+
+
 def _fields(context: Context, row: Row) -> dict[str, Any]:
     """A row with llama-bench's names where it has them."""
     model, engine, machine = context.model, context.engine, context.machine
@@ -134,6 +151,7 @@ def _fields(context: Context, row: Row) -> dict[str, Any]:
         "n_prompt": row.case.n_prompt,
         "n_gen": row.case.n_gen,
         "n_depth": row.case.n_depth,
+        "n_parallel": row.case.n_parallel,
         "test_time": datetime.fromtimestamp(row.begin, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "avg_ns": round(average_ns),
         "stddev_ns": round(deviation_ns),
@@ -151,6 +169,13 @@ def _fields(context: Context, row: Row) -> dict[str, Any]:
         },
         "load": {kind: asdict(load) for kind, load in context.loads.items()},
     }
+    if row.rival is not None:
+        fields["vs"] = {
+            "engine": row.rival.name,
+            "samples_ts": row.rival.tokens_per_second,
+            "ratios": row.ratios,
+            "median_ratio": median(row.ratios),
+        }
     if context.profile:
         fields["profile"] = profile_facts(row, *context.limits)
     return fields

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.bench.engine import GptossEngine
 from gptoss_gguf.bench.load import Load
 from gptoss_gguf.bench.machine import Machine
@@ -33,7 +34,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(tiny: Path) -> Iterator[GptossEngine]:
-    with GptossEngine(tiny, device="auto", n_threads=1, n_ctx=1024) as opened:
+    with GptossEngine(
+        tiny, device="auto", n_threads=1, cases=[Case(0, 1, 1000), Case(0, 20, 100, 3)]
+    ) as opened:
         yield opened
 
 

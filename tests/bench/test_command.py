@@ -180,6 +180,8 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         (("--synthetic", "tiny", "-p", "x"), "-p x: expected a number"),
         (("--synthetic", "tiny", "-n", "-4"), "-n -4: expected a number"),
         (("--synthetic", "tiny", "-d", "1,"), "-d 1,: expected a number"),
+        (("--synthetic", "tiny", "--parallel", "0"), "--parallel 0: at least one"),
+        (("--synthetic", "tiny", "--vs", "no/such"), "--vs no/such: give llama.cpp"),
         (("--synthetic", "tiny", "-p", "0", "-n", "0"), "nothing to time"),
         (("--synthetic", "tiny", "--trace", "no/such/folder/x"), "does not exist"),
         (("--synthetic", "tiny", "-t", "5000"), "n_threads is 5000"),
@@ -201,5 +203,15 @@ def test_wrong_usage(
 
 def test_help_teaches() -> None:
     text = " ".join(gptoss("--help", COLUMNS="200", NO_COLOR="1").stdout.split())
-    for word in ("pp512", "tg128", "--synthetic", "--layers", "--profile", "--trace", "Examples"):
+    for word in (
+        "pp512",
+        "tg128",
+        "--synthetic",
+        "--layers",
+        "--profile",
+        "--trace",
+        "--vs",
+        "--parallel",
+        "Examples",
+    ):
         assert word in text

@@ -26,6 +26,20 @@ def test_the_depth_is_not_timed(engine: GptossEngine, case: Case, n_tokens: list
     assert [step.n_tokens for step in steps_of(engine, case)] == n_tokens
 
 
+@pytest.mark.parametrize("n_depth", [0, 100])
+def test_sequences_that_generate_together(engine: GptossEngine, n_depth: int) -> None:
+    """Only steps count in which all of them generate."""
+    case = Case(0, 20, n_depth, 3)
+    steps = steps_of(engine, case, profile=True)
+    assert [step.n_tokens for step in steps] == [1] * 20
+    macs = [sum(call.macs for call in step.calls if call.name == "logits") for step in steps]
+    [alone] = {
+        call.macs for step in steps_of(engine, Case(0, 1, 0), profile=True) for call in step.calls
+        if call.name == "logits"
+    }  # fmt: skip
+    assert macs == [3 * alone] * 20
+
+
 def test_progress_counts_all_tokens(engine: GptossEngine) -> None:
     seen: list[int] = []
     engine.run(Case(0, 3, 20), profile=False, progress=seen.append)
@@ -71,5 +85,5 @@ def test_mean_and_deviation() -> None:
 
 
 def test_a_case_that_does_not_fit_is_an_error(engine: GptossEngine) -> None:
-    with pytest.raises(RequestError, match="the context of 1024"):
+    with pytest.raises(RequestError, match="the context of 1002"):
         engine.run(Case(4000, 0, 0), profile=False, progress=lambda done: None)

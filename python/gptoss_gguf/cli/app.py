@@ -207,6 +207,10 @@ def bench(
         str,
         typer.Option("-d", "--n-depth", metavar="N,...", help="Tokens in the KV cache before that."),
     ] = "0",
+    parallel: Annotated[
+        str,
+        typer.Option("--parallel", metavar="N,...", help="Sequences that generate at the same time."),
+    ] = "1",
     repetitions: Annotated[
         int, typer.Option("-r", "--repetitions", min=1, help="Repetitions, after one that is not timed.")
     ] = 5,
@@ -226,13 +230,21 @@ def bench(
         Path | None,
         typer.Option("--trace", metavar="FILE", help="Write every operation to a Chrome trace."),
     ] = None,
+    vs: Annotated[
+        str | None,
+        typer.Option(
+            "--vs",
+            metavar="ENGINE",
+            help="Take turns with llama.cpp (its Python package), or with the llama-bench program here.",
+        ),
+    ] = None,
 ) -> None:
     """Measure how fast a model runs, and how fast this machine could run it.
 
     Times prompts (pp512: 512 tokens at once) and generation (tg128: 128 tokens one by one), and says how much
     they move from memory (GB/s) and multiply (GMAC/s), in percent of what this machine reached just before.
     First the model is loaded in a process of its own: cold, once the system was asked to forget its pages,
-    and warm.
+    and warm. With --vs, another engine runs the same on the same file, turn by turn.
 
     Examples: `gptoss bench --synthetic 20b --layers 4`, `gptoss bench -m x.gguf -p 0 -n 64 -d 0,4096`
     """
@@ -245,10 +257,12 @@ def bench(
         n_prompt=n_prompt,
         n_gen=n_gen,
         n_depth=n_depth,
+        n_parallel=parallel,
         n_repetitions=repetitions,
         n_threads=threads,
         device=device,
         form=output.value,
         profile=profile,
         trace=trace,
+        vs=vs,
     )

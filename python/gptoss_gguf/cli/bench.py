@@ -11,11 +11,13 @@ from gptoss_gguf.bench.engine import Engine, GptossEngine
 from gptoss_gguf.bench.load import measure_loads
 from gptoss_gguf.bench.machine import Machine, measure_machine
 from gptoss_gguf.bench.measure import Row, measure
-from gptoss_gguf.bench.model import describe_model
+from gptoss_gguf.bench.model import Model, describe_model
+from gptoss_gguf.bench.peers import Peer, make_peer
 from gptoss_gguf.bench.profile import chrome_trace
-from gptoss_gguf.bench.progress import token_bar
+from gptoss_gguf.bench.progress import token_bar, turn_bar
 from gptoss_gguf.bench.report import Context, report_lines
 from gptoss_gguf.bench.synthetic import synthetic_model
+from gptoss_gguf.bench.versus import compare, fit_together
 from gptoss_gguf.errors import RequestError
 from gptoss_gguf.models import resolve_model
 from gptoss_gguf.progress import reporter
@@ -31,27 +33,38 @@ def run_bench(
     n_prompt: str,
     n_gen: str,
     n_depth: str,
+    n_parallel: str,
     n_repetitions: int,
     n_threads: int,
     device: str,
     form: str,
     profile: bool,
     trace: Path | None,
+    vs: str | None,
 ) -> None:
     """Prints the report, row by row where the format allows; progress and warnings go to stderr."""
-    todo = cases(parse_counts(n_prompt, "-p"), parse_counts(n_gen, "-n"), parse_counts(n_depth, "-d"))
+    todo = cases(
+        parse_counts(n_prompt, "-p"),
+        parse_counts(n_gen, "-n"),
+        parse_counts(n_depth, "-d"),
+        parse_counts(n_parallel, "--parallel"),
+    )
     if trace is not None and not trace.absolute().parent.is_dir():
         raise RequestError(f"--trace {trace}: the folder {trace.absolute().parent} does not exist")
     path = _model_path(model, synthetic, n_layers)
     _note("measuring the machine and two loads of the model")
     machine = measure_machine(n_threads)
     _warn_if_busy(machine)
+    peer = None if vs is None else make_peer(vs, path, n_threads=machine.n_threads, cases=todo)
     loads = measure_loads(path, device=device, n_threads=n_threads)
-    n_ctx = max(case.n_ctx for case in todo)
-    with GptossEngine(path, device=device, n_threads=n_threads, n_ctx=n_ctx) as engine:
-        rows: list[Row] = []
+    is_recorded = profile or trace is not None
+    rows: list[Row] = []
+    with GptossEngine(path, device=device, n_threads=n_threads, cases=todo) as engine:
         context = Context(describe_model(path), engine, machine, loads, profile)
-        measured = _measured(engine, todo, n_repetitions, profile or trace is not None, rows)
+        if peer is None:
+            measured = _measured(engine, todo, n_repetitions, is_recorded, rows)
+        else:
+            measured = _compared(engine, peer, todo, n_repetitions, is_recorded, context.model, rows)
         for line in report_lines(form, context, measured):
             print(line, flush=True)
     if trace is not None:
@@ -77,6 +90,24 @@ def _measured(
         with token_bar(case.name) as update:
             rows.append(measure(engine, case, n_repetitions, profile=profile, progress=update))
         yield rows[-1]
+
+
+def _compared(
+    engine: GptossEngine,
+    peer: Peer,
+    todo: list[Case],
+    n_rounds: int,
+    profile: bool,
+    model: Model,
+    rows: list[Row],
+) -> Iterator[Row]:
+    """Measures the cases in turns with another engine, and keeps the rows."""
+    stay = fit_together(model.n_bytes)
+    if not stay:
+        _note("two copies of the model do not fit in memory: every turn loads it again")
+    with turn_bar(engine.name, peer.name) as update:
+        rows += compare(engine, peer, todo, n_rounds, stay=stay, profile=profile, progress=update)
+    yield from rows
 
 
 def _warn_if_busy(machine: Machine) -> None:
