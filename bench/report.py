@@ -16,6 +16,7 @@ from gptoss_gguf.bench.machine import Machine
 from gptoss_gguf.bench.measure import Row, mean_and_deviation, percent
 from gptoss_gguf.bench.model import Model
 from gptoss_gguf.bench.profile import profile_facts, profile_lines
+from gptoss_gguf.bench.quality import Divergence
 from gptoss_gguf.progress import size_text
 
 FORMATS = ("md", "json", "jsonl", "csv")
@@ -30,6 +31,7 @@ class Context:
     machine: Machine
     loads: Mapping[str, Load]
     profile: bool  # whether to show the operations of every row
+    quality: Divergence | None  # from the reference device, if that was asked for
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -56,6 +58,9 @@ def _markdown(context: Context, rows: Iterable[Row]) -> Iterator[str]:
     yield ""
     yield from _load_lines(context.loads)
     yield ""
+    if context.quality is not None:
+        yield from _quality_lines(context.quality)
+        yield ""
     yield from _row_head(context)
     seen = []
     for row in rows:
@@ -87,6 +92,12 @@ def _load_lines(loads: Mapping[str, Load]) -> Iterator[str]:
         read = "unknown" if load.read_bytes is None else size_text(load.read_bytes)
         cells = f"{load.ready_seconds:.2f} | {load.token_seconds:.2f} | {read} | {size_text(load.peak_rss)}"
         yield f"| {kind} | {cells} |"
+
+
+def _quality_lines(quality: Divergence) -> Iterator[str]:
+    yield "| compared with float32 | same best token | KL divergence, nats |"
+    yield "| :--- | ---: | ---: |"
+    yield f"| {quality.n_tokens} tokens | {100 * quality.same_best:.2f}% | {quality.kl:.3e} |"
 
 
 def _row_head(context: Context) -> Iterator[str]:
@@ -169,6 +180,8 @@ def _fields(context: Context, row: Row) -> dict[str, Any]:
         },
         "load": {kind: asdict(load) for kind, load in context.loads.items()},
     }
+    if context.quality is not None:
+        fields["quality"] = asdict(context.quality)
     if row.rival is not None:
         fields["vs"] = {
             "engine": row.rival.name,

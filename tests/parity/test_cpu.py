@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gptoss_gguf import LLM, RequestError, SamplingParams, _native
+from gptoss_gguf.bench.quality import divergence
 from gptoss_gguf.convert import Dense
 
 from tests.fixtures.models import MODELS, goldens
 
 from .conftest import GoldenGguf
-from .divergence import F32, divergence
+from .gguf_types.reference import F32
 
 # Type of the dense weights: most mean Kullback-Leibler divergence to the reference, in nats, and least share
 # of positions with the same best token; each about twice as far from the ideal as measured. Random models

@@ -230,6 +230,15 @@ def bench(
         Path | None,
         typer.Option("--trace", metavar="FILE", help="Write every operation to a Chrome trace."),
     ] = None,
+    quality: Annotated[
+        int,
+        typer.Option(
+            "--quality",
+            metavar="N",
+            min=0,
+            help="Compare the logits of N tokens with those of the float32 reference device.",
+        ),
+    ] = 0,
     vs: Annotated[
         str | None,
         typer.Option(
@@ -265,4 +274,5 @@ def bench(
         profile=profile,
         trace=trace,
         vs=vs,
+        n_quality=quality,
     )

@@ -15,6 +15,7 @@ from gptoss_gguf.bench.model import Model, describe_model
 from gptoss_gguf.bench.peers import Peer, make_peer
 from gptoss_gguf.bench.profile import chrome_trace
 from gptoss_gguf.bench.progress import token_bar, turn_bar
+from gptoss_gguf.bench.quality import Divergence, measure_quality
 from gptoss_gguf.bench.report import Context, report_lines
 from gptoss_gguf.bench.synthetic import synthetic_model
 from gptoss_gguf.bench.versus import compare, fit_together
@@ -41,6 +42,7 @@ def run_bench(
     profile: bool,
     trace: Path | None,
     vs: str | None,
+    n_quality: int,
 ) -> None:
     """Prints the report, row by row where the format allows; progress and warnings go to stderr."""
     todo = cases(
@@ -59,8 +61,9 @@ def run_bench(
     loads = measure_loads(path, device=device, n_threads=n_threads)
     is_recorded = profile or trace is not None
     rows: list[Row] = []
+    quality = _quality(path, device, n_threads, n_quality) if n_quality else None
     with GptossEngine(path, device=device, n_threads=n_threads, cases=todo) as engine:
-        context = Context(describe_model(path), engine, machine, loads, profile)
+        context = Context(describe_model(path), engine, machine, loads, profile, quality)
         if peer is None:
             measured = _measured(engine, todo, n_repetitions, is_recorded, rows)
         else:
@@ -108,6 +111,12 @@ def _compared(
     with turn_bar(engine.name, peer.name) as update:
         rows += compare(engine, peer, todo, n_rounds, stay=stay, profile=profile, progress=update)
     yield from rows
+
+
+def _quality(path: Path, device: str, n_threads: int, n_tokens: int) -> Divergence:
+    _note(f"comparing the logits of {n_tokens} tokens with the reference device's, which is slow")
+    with token_bar("quality") as update:
+        return measure_quality(path, device=device, n_threads=n_threads, n_tokens=n_tokens, progress=update)
 
 
 def _warn_if_busy(machine: Machine) -> None:

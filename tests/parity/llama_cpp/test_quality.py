@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gptoss_gguf import LLM
+from gptoss_gguf.bench.quality import divergence
 
 from convert import Dense
 from tests.fixtures.models import MODELS, goldens
-from tests.parity.divergence import divergence
 from tests.parity.gguf_types.reference import F32, reference_logits
 from tests.parity.llama_cpp.files import GoldenFiles
 from tests.parity.llama_cpp.worker import Llama
