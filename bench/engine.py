@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,6 +12,7 @@ import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.errors import GptossError
+from gptoss_gguf.loading import open_engine
 
 # Results wait in the engine until they are fetched: so few wake-ups do not disturb its threads.
 _POLL_SECONDS = 0.05
@@ -55,11 +57,14 @@ class GptossEngine:
 
     name = "gptoss"
 
-    def __init__(self, path: Path, *, device: str, n_threads: int, cases: Sequence[Case]) -> None:
+    def __init__(
+        self, path: Path, *, device: str, n_threads: int, cases: Sequence[Case], weights_cache: bool = True
+    ) -> None:
         """cases: those that it will run; they decide how much context there must be."""
         n_parallel = max(case.n_parallel for case in cases)
-        self._path = path
-        self._options = _native.EngineOptions(
+        self._load: Callable[[], _native.Engine] = partial(
+            open_engine,
+            path,
             device=device,
             n_ctx=max(case.n_ctx + _lead(case) for case in cases),
             n_threads=n_threads,
@@ -67,20 +72,21 @@ class GptossEngine:
             max_sequences=n_parallel,
             max_queue=n_parallel,  # while those of the run before still end
             profile=True,
+            weights_cache=weights_cache,
         )
-        self._engine = _native.Engine(str(path), self._options)
-        self._is_open = True
-        self.device = self._engine.device
-        self.isa = self._engine.isa
-        self.arithmetic = self._engine.arithmetic
-        self.n_threads = self._engine.n_threads
+        self._loaded: _native.Engine | None = self._load()
+        self.device = self._loaded.device
+        self.isa = self._loaded.isa
+        self.arithmetic = self._loaded.arithmetic
+        self.n_threads = self._loaded.n_threads
         self.n_batch = _N_BATCH
 
-    def open(self) -> None:
-        """Loads the model again if it was closed."""
-        if not self._is_open:
-            self._engine = _native.Engine(str(self._path), self._options)
-            self._is_open = True
+    @property
+    def _engine(self) -> "_native.Engine":
+        """Loaded again if it was closed."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
 
     def run(self, case: Case, *, profile: bool, progress: Progress) -> Sample:
         """Runs a case once. Every step that is timed computes logits where llama-bench does.
@@ -125,9 +131,10 @@ class GptossEngine:
         return self._engine.submit(request)
 
     def close(self) -> None:
-        """Frees the model. Idempotent."""
-        self._engine.close()
-        self._is_open = False
+        """Frees the model; the next run loads it again. Idempotent."""
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
 
     def __enter__(self) -> Self:
         return self

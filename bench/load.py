@@ -1,6 +1,6 @@
 """How long loading takes: a process of its own opens the model and computes one token.
 
-python -m gptoss_gguf.bench.load MODEL DEVICE THREADS prints one object of JSON.
+python -m gptoss_gguf.bench.load MODEL DEVICE THREADS CACHE prints one object of JSON; CACHE is 1 or 0.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gptoss_gguf import _native
 from gptoss_gguf.errors import GptossError
+from gptoss_gguf.loading import open_engine
 
 _N_CTX = 512
 _REFUSED = 3  # exit status: what stderr says is for the user
@@ -29,29 +30,39 @@ class Load:
             mapped file has not read yet.
         read_bytes: read from storage, None where the system does not tell.
         peak_rss: most bytes of memory, mapped weights included.
+        weights_file: where prepared weights wait for the next start; "" if nowhere.
     """
 
     ready_seconds: float
     token_seconds: float
     read_bytes: int | None
     peak_rss: int
+    weights_file: str = ""
 
 
-def measure_loads(path: Path, *, device: str, n_threads: int) -> dict[str, Load]:
-    """Loads the model cold, that is with its pages dropped from the system's cache, and warm."""
-    drop_from_cache(path)
-    return {kind: _load_elsewhere(path, device, n_threads) for kind in ("cold", "warm")}
+def measure_loads(path: Path, *, device: str, n_threads: int, weights_cache: bool = True) -> dict[str, Load]:
+    """Loads the model cold, that is with its pages dropped from the system's cache, and warm.
+
+    With them comes the "first" load, if prepared weights were to be kept and there were none.
+    """
+    begin = time.time()
+    first = _load_elsewhere(path, device, n_threads, weights_cache)
+    drop_from_cache(path, first.weights_file)
+    loads = {kind: _load_elsewhere(path, device, n_threads, weights_cache) for kind in ("cold", "warm")}
+    is_new = bool(first.weights_file) and Path(first.weights_file).stat().st_mtime >= begin
+    return {"first": first} | loads if is_new else loads
 
 
-def drop_from_cache(path: Path) -> None:
+def drop_from_cache(path: Path, weights_file: str = "") -> None:
     """Asks the system to forget what it has read of a model; pages that others use stay."""
-    for part in _native.ModelFile(str(path)).paths:
+    for part in filter(None, [*_native.ModelFile(str(path)).paths, weights_file]):
         with open(part, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _load_elsewhere(path: Path, device: str, n_threads: int) -> Load:
-    command = [sys.executable, "-m", "gptoss_gguf.bench.load", str(path), device, str(n_threads)]
+def _load_elsewhere(path: Path, device: str, n_threads: int, weights_cache: bool) -> Load:
+    arguments = [str(path), device, str(n_threads), str(int(weights_cache))]
+    command = [sys.executable, "-m", "gptoss_gguf.bench.load", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == _REFUSED:
         raise GptossError(done.stderr.strip())
@@ -61,18 +72,25 @@ def _load_elsewhere(path: Path, device: str, n_threads: int) -> Load:
     return Load(**json.loads(done.stdout))
 
 
-def load_here(path: str, device: str, n_threads: int) -> Load:
+def load_here(path: str, device: str, n_threads: int, weights_cache: bool) -> Load:
     """Loads the model in this process."""
     begin = time.monotonic()
-    options = _native.EngineOptions(device=device, n_ctx=_N_CTX, n_threads=n_threads, max_sequences=1)
-    engine = _native.Engine(path, options)
+    engine = open_engine(
+        Path(path),
+        device=device,
+        n_ctx=_N_CTX,
+        n_threads=n_threads,
+        max_sequences=1,
+        weights_cache=weights_cache,
+        quiet=True,
+    )
     ready = time.monotonic()
     completion = engine.submit(_native.Request([0], max_tokens=1, temperature=0))
     while completion.next_chunk(0.1) is None:
         pass
     end = time.monotonic()
     engine.close()
-    return Load(ready - begin, end - ready, _own("io", "read_bytes"), _peak_rss())
+    return Load(ready - begin, end - ready, _own("io", "read_bytes"), _peak_rss(), engine.weights_file)
 
 
 def _peak_rss() -> int:
@@ -92,9 +110,9 @@ def _own(file: str, key: str) -> int | None:
 
 def main(argv: list[str]) -> int:
     """Command line; returns the exit status."""
-    path, device, n_threads = argv
+    path, device, n_threads, weights_cache = argv
     try:
-        print(json.dumps(asdict(load_here(path, device, int(n_threads)))))
+        print(json.dumps(asdict(load_here(path, device, int(n_threads), weights_cache == "1"))))
     except GptossError as error:
         print(error, file=sys.stderr)
         return _REFUSED

@@ -29,7 +29,6 @@ class _Ours:
         self.work: list[tuple[int, int]] = []  # (bytes, multiply-adds) of each case
 
     def turn(self, cases: Sequence[Case]) -> list[Sample]:
-        self._engine.open()
         if not self._is_warm:
             self.work = [work_of(self._engine, case) for case in cases]
             self._is_warm = True

@@ -86,14 +86,16 @@ void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue, int64_t n_cached, bool profile) {
-             return EngineOptions{device,        n_ctx,     n_threads, n_batch,
-                                  max_sequences, max_queue, n_cached,  profile};
+                       int max_sequences, int max_queue, int64_t n_cached, bool profile,
+                       const std::string& keep_in) {
+             return EngineOptions{device,    n_ctx,    n_threads, n_batch, max_sequences,
+                                  max_queue, n_cached, profile,   keep_in};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
            py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
-           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile)
+           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile,
+           py::arg("keep_in") = o.keep_in)
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
@@ -101,7 +103,8 @@ void bind_options(py::module_& m) {
       .def_readonly("max_sequences", &EngineOptions::max_sequences)
       .def_readonly("max_queue", &EngineOptions::max_queue)
       .def_readonly("n_cached", &EngineOptions::n_cached)
-      .def_readonly("profile", &EngineOptions::profile);
+      .def_readonly("profile", &EngineOptions::profile)
+      .def_readonly("keep_in", &EngineOptions::keep_in);
 }
 
 void bind_request(py::module_& m) {
@@ -173,17 +176,24 @@ void bind_engine(py::module_& m) {
       .def_readonly("n_pages_total", &EngineStats::n_pages_total)
       .def_readonly("n_preempted", &EngineStats::n_preempted);
   py::class_<Engine, EnginePointer>(m, "Engine")
-      .def(py::init([](const py::object& path, const EngineOptions& options) {
+      .def(py::init([](const py::object& path, const EngineOptions& options,
+                       const py::object& on_load) {
              const std::string file = path_of(path);
-             return without_gil([&] { return EnginePointer(new Engine(file, options)); });
+             const auto progress = [&](size_t done, size_t total) {
+               const py::gil_scoped_acquire gil;
+               if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+               if (!on_load.is_none()) on_load(done, total);
+             };
+             return without_gil([&] { return EnginePointer(new Engine(file, options, progress)); });
            }),
-           py::arg("path"), py::arg("options"))
+           py::arg("path"), py::arg("options"), py::arg("on_load") = py::none())
       .def_property_readonly("device", &Engine::device)
       .def_property_readonly("isa", &Engine::isa)
       .def_property_readonly("arithmetic", &Engine::arithmetic)
       .def_property_readonly("n_ctx", &Engine::n_ctx)
       .def_property_readonly("n_threads", &Engine::n_threads)
       .def_property_readonly("n_vocab", &Engine::n_vocab)
+      .def_property_readonly("weights_file", &Engine::weights_file)
       .def(
           "submit",
           [](Engine& self, Request request) {

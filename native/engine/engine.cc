@@ -54,19 +54,19 @@ EngineOptions validated(const EngineOptions& options) {
 
 std::unique_ptr<kernels::Ops> make_ops(const EngineOptions& options, ThreadPool& pool) {
   if (options.device == "reference") return kernels::make_reference_ops(pool);
-  return kernels::make_cpu_ops(pool);
+  return kernels::make_cpu_ops(pool, options.keep_in);
 }
 
 }  // namespace
 
 class Engine::Impl {
  public:
-  Impl(const std::string& path, const EngineOptions& options)
+  Impl(const std::string& path, const EngineOptions& options, const LoadProgress& progress)
       : options_(validated(options)),
         pool_(options_.n_threads),
         ops_(make_ops(options_, pool_)),
         profile_(options_.profile ? std::make_unique<kernels::ProfilingOps>(*ops_) : nullptr),
-        model_(model::Model::load(path, used_ops(), pool_)),
+        model_(model::Model::load(path, used_ops(), pool_, progress)),
         plan_(engine::plan_cache(options_, *model_)),
         cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
         scheduler_(cache_, {options_.n_batch, options_.max_sequences}) {
@@ -346,8 +346,8 @@ class Engine::Impl {
   std::thread thread_;
 };
 
-Engine::Engine(const std::string& path, const EngineOptions& options)
-    : impl_(std::make_unique<Impl>(path, options)) {}
+Engine::Engine(const std::string& path, const EngineOptions& options, const LoadProgress& progress)
+    : impl_(std::make_unique<Impl>(path, options, progress)) {}
 Engine::~Engine() {
   if (impl_->is_foreign()) (void)impl_.release();  // its threads are the parent's
 }
@@ -357,6 +357,7 @@ std::string Engine::arithmetic() const { return impl_->ops().arithmetic(); }
 int64_t Engine::n_ctx() const { return impl_->n_ctx(); }
 int Engine::n_threads() const { return impl_->n_threads(); }
 int64_t Engine::n_vocab() const { return impl_->n_vocab(); }
+std::string Engine::weights_file() const { return impl_->ops().weights_file(); }
 std::shared_ptr<Completion> Engine::submit(Request request) {
   return impl_->submit(std::move(request));
 }

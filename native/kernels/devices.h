@@ -15,8 +15,9 @@ namespace gptoss::kernels {
 std::unique_ptr<Ops> make_reference_ops(ThreadPool& pool);
 
 // The CPU device on the best of cpu_isas(), or on the one that the environment's GPTOSS_CPU_ISA
-// names. The pool is borrowed. Throws RequestError for a name that is not among them.
-std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool);
+// names. The pool is borrowed. keep_in: a folder where packed weights wait for the next start;
+// empty = nowhere. Throws RequestError for a name that is not among them.
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& keep_in);
 // Instruction sets that this machine and this build have kernels for, best first.
 std::vector<std::string> cpu_isas();
 

@@ -11,8 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/family.h"
@@ -190,6 +193,12 @@ enum class Use {
   lookup,   // single rows are read
 };
 
+// The weights that are to come.
+struct WeightsPlan {
+  size_t n_bytes = 0;              // about, of those to be multiplied with
+  std::vector<std::string> files;  // that they are read from
+};
+
 // What an operation costs at least, however it is done: the roofline's two numbers.
 struct Work {
   uint64_t bytes = 0;  // weights, KV and activations moved
@@ -228,12 +237,20 @@ class Ops {
   virtual size_t scratch_bytes(const Limits& limits) const = 0;
   // Sizes the device's scratch. Called once, before any operation.
   virtual void reserve(const Limits& limits) = 0;
-  // Comes before the first adopt: about how many bytes of weights it will be given to multiply
-  // with. Throws OutOfMemoryError when this device copies them and there is no room.
-  virtual void expect_weights(size_t n_bytes) = 0;
+  // Comes before the first adopt. Throws OutOfMemoryError when this device copies weights and there
+  // is no room.
+  virtual void expect_weights(const WeightsPlan& plan) = 0;
+  // The next matrix as the device kept it at an earlier start; nothing if it has to be adopted.
+  // shape: a matrix as it would be adopted, without data. The matrices come in the same order at
+  // every start.
+  virtual std::optional<Matrix> restore(const Matrix& shape, Use use) = 0;
   // The matrix in the layout this device computes with, its strides included; may be the argument
   // itself, which then must stay alive.
   virtual Matrix adopt(const Matrix& host, Use use) = 0;
+  // Comes after the last matrix.
+  virtual void finish_weights() = 0;
+  // The file where the device keeps weights for the next start; empty if there is none.
+  virtual std::string weights_file() const = 0;
 
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void norm(const NormArgs& args) = 0;

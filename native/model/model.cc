@@ -28,22 +28,24 @@ constexpr size_t kMostProblemsShown = 1000;
 
 }  // namespace
 
-std::unique_ptr<Model> Model::load(const std::string& path, kernels::Ops& ops, ThreadPool& pool) {
+std::unique_ptr<Model> Model::load(const std::string& path, kernels::Ops& ops, ThreadPool& pool,
+                                   const LoadProgress& progress) {
   gguf::GgufFile file = gguf::GgufFile::open(path);
   std::vector<std::string> problems;
   Config config = read_config(file, problems);
   // Shapes can only be judged against sizes.
   if (config.has_all_sizes()) TensorLocator(file, config).check_all(problems);
   if (!problems.empty()) throw_problems(path, problems);
-  return std::unique_ptr<Model>(new Model(std::move(file), config, ops, pool));
+  return std::unique_ptr<Model>(new Model(std::move(file), config, ops, pool, progress));
 }
 
-Model::Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool)
+Model::Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool,
+             const LoadProgress& progress)
     : file_(std::move(file)),
       config_(config),
       ops_(ops),
       rope_(make_rope(config)),
-      weights_(file_, config_, ops, pool) {}
+      weights_(file_, config_, ops, pool, progress) {}
 
 kernels::Limits Model::limits(int n_step_tokens, int n_logits_rows, int64_t n_positions) const {
   return {.n_tokens = n_step_tokens,

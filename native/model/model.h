@@ -26,7 +26,8 @@ class Model {
  public:
   // Reads and checks the file; every problem with its hyper-parameters and tensors is in one
   // ModelFileError. `ops` and `pool` are borrowed and must outlive the model.
-  static std::unique_ptr<Model> load(const std::string& path, kernels::Ops& ops, ThreadPool& pool);
+  static std::unique_ptr<Model> load(const std::string& path, kernels::Ops& ops, ThreadPool& pool,
+                                     const LoadProgress& progress = nullptr);
 
   const Config& config() const { return config_; }
 
@@ -47,7 +48,8 @@ class Model {
 
  private:
   kernels::Limits limits(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
-  Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool);
+  Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool,
+        const LoadProgress& progress);
   void attention_block(int layer, const Step& step, kv::KvCache& cache);
   void moe_block(int layer, int n_tokens);
 

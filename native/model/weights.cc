@@ -32,8 +32,13 @@ bool is_computed_natively(TensorType type) {
 class Loader {
  public:
   Loader(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool,
-         std::vector<Buffer>& converted)
-      : locator_(file, config), config_(config), ops_(ops), pool_(pool), converted_(converted) {}
+         std::vector<Buffer>& converted, const LoadProgress& progress, size_t n_bytes)
+      : locator_(file, config),
+        ops_(ops),
+        pool_(pool),
+        converted_(converted),
+        progress_(progress),
+        n_bytes_(n_bytes) {}
 
   Matrix matrix(int layer, const std::string& name, int64_t cols, int64_t rows, int64_t count = 1,
                 kernels::Use use = kernels::Use::product) {
@@ -47,6 +52,9 @@ class Loader {
                 at.tensor->data.data() + static_cast<size_t>(at.begin) * row_bytes,
                 row_bytes * static_cast<size_t>(at.step),
                 row_bytes * static_cast<size_t>(at.n_outputs)};
+    if (use == kernels::Use::product) count_bytes(row_bytes * static_cast<size_t>(rows * count));
+    const auto adopted_type = is_computed_natively(type) ? type : TensorType::q8_0;
+    if (const auto kept = ops_.restore({adopted_type, rows, cols, count}, use)) return *kept;
     const Matrix source = is_computed_natively(type) ? view : as_q8_0(view);
     const Matrix adopted = ops_.adopt(source, use);
     if (adopted.data != source.data && source.data != view.data) converted_.pop_back();
@@ -80,6 +88,12 @@ class Loader {
   }
 
  private:
+  // Before n_bytes more are made ready.
+  void count_bytes(size_t n_bytes) {
+    if (progress_) progress_(n_done_, n_bytes_);
+    n_done_ += n_bytes;
+  }
+
   Buffer& allocate(size_t n_bytes) { return converted_.emplace_back(n_bytes, "converted weights"); }
 
   Matrix as_q8_0(const Matrix& source) {
@@ -101,21 +115,23 @@ class Loader {
   }
 
   TensorLocator locator_;
-  const Config& config_;
   kernels::Ops& ops_;
   ThreadPool& pool_;
   std::vector<Buffer>& converted_;
+  const LoadProgress& progress_;
+  size_t n_bytes_;
+  size_t n_done_ = 0;
 };
 
 }  // namespace
 
 Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops,
-                 ThreadPool& pool) {
+                 ThreadPool& pool, const LoadProgress& progress) {
   size_t n_bytes = 0;
   for (const gguf::Tensor& tensor : file.tensors())
     if (tensor.name != "token_embd.weight") n_bytes += tensor.data.size();
-  ops.expect_weights(n_bytes);
-  Loader load(file, config, ops, pool, converted_);
+  ops.expect_weights({n_bytes, file.paths()});
+  Loader load(file, config, ops, pool, converted_, progress, n_bytes);
   const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(),
                 key_value = config.key_value_width();
   const int64_t n_experts = config.n_experts;
@@ -137,6 +153,8 @@ Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops&
         .up = load.linear(layer, "ffn_up_exps", hidden, ff, n_experts),
         .down = load.linear(layer, "ffn_down_exps", ff, hidden, n_experts),
     });
+  ops.finish_weights();
+  if (progress) progress(n_bytes, n_bytes);
 }
 
 }  // namespace gptoss::model

@@ -2,6 +2,7 @@
 // bytes can be used as they are, owned copies where they had to be converted.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -24,11 +25,15 @@ struct LayerWeights {
   kernels::Linear down;              // n_experts x (hidden, ff)
 };
 
+// Takes the bytes of weights that are ready and those of all; may throw to give up.
+using LoadProgress = std::function<void(size_t done, size_t total)>;
+
 class Weights {
  public:
   // Borrows `file`, which must outlive this. Converts types the devices do not compute with to
   // Q8_0, rows in parallel. Precondition: the file's tensors have been checked against the table.
-  Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool);
+  Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool,
+          const LoadProgress& progress);
 
   kernels::Matrix embedding;    // (n_vocab, hidden)
   kernels::Matrix unembedding;  // (n_vocab, hidden)

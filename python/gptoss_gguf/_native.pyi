@@ -1,5 +1,6 @@
 """The native engine. Blocking calls release the GIL; every object is safe to use from several threads."""
 
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -45,6 +46,7 @@ class EngineOptions:
         max_queue: int = 256,  # most requests beyond those, which wait
         n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
         profile: bool = False,  # lets requests ask for a record of every operation
+        keep_in: str = "",  # folder where prepared weights wait for the next start; "" = nowhere
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -62,6 +64,8 @@ class EngineOptions:
     def n_cached(self) -> int: ...
     @property
     def profile(self) -> bool: ...
+    @property
+    def keep_in(self) -> str: ...
 
 class Request:
     """One completion: a prompt and how to continue it."""
@@ -140,7 +144,11 @@ class EngineStats:
     n_preempted: int  # times a sequence gave its pages back, to be computed again later
 
 class Engine:
-    def __init__(self, path: StrPath, options: EngineOptions) -> None: ...
+    def __init__(
+        self, path: StrPath, options: EngineOptions, on_load: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Loads a model. on_load takes the bytes of weights that are ready and those of all; what it raises
+        ends the loading."""
     @property
     def device(self) -> str: ...
     @property
@@ -153,6 +161,8 @@ class Engine:
     def n_threads(self) -> int: ...
     @property
     def n_vocab(self) -> int: ...
+    @property
+    def weights_file(self) -> str: ...  # what EngineOptions.keep_in holds for this model; "" if nothing
     def submit(self, request: Request) -> Completion:
         """Raises RequestError (can never be served) or QueueFullError (try again later)."""
     def stats(self) -> EngineStats: ...

@@ -42,10 +42,19 @@ class AsyncLLM:
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
+        weights_cache: bool = True,
         quiet: bool = False,
     ) -> None:
         """Loads a model; arguments and errors are those of LLM."""
-        self._llm = LLM(model, device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch, quiet=quiet)
+        self._llm = LLM(
+            model,
+            device=device,
+            n_ctx=n_ctx,
+            n_threads=n_threads,
+            n_batch=n_batch,
+            weights_cache=weights_cache,
+            quiet=quiet,
+        )
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -41,6 +41,7 @@ class LLM:
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
+        weights_cache: bool = True,
         quiet: bool = False,
     ) -> None:
         """Loads a model; downloads or converts it first where that is needed.
@@ -51,12 +52,22 @@ class LLM:
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core that affinity and control groups allow.
         n_batch: most tokens computed in one step.
-        quiet: show no progress of downloads and conversions on stderr.
+        weights_cache: keep the weights of a large model as the device computes with them, in the cache folder
+            (about as large as the model), so that the next start takes a second.
+        quiet: show no progress of downloads, conversions and loading on stderr.
 
         Raises ModelFileError, RequestError (a name or option that cannot be), OutOfMemoryError.
         """
         path = resolve_model(model, quiet=quiet)
-        self._session = Session(path, device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch)
+        self._session = Session(
+            path,
+            device=device,
+            n_ctx=n_ctx,
+            n_threads=n_threads,
+            n_batch=n_batch,
+            weights_cache=weights_cache,
+            quiet=quiet,
+        )
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -15,6 +15,7 @@ import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.assemble import Assembler
 from gptoss_gguf.errors import RequestError
+from gptoss_gguf.loading import open_engine
 from gptoss_gguf.output import Chunk, Output
 from gptoss_gguf.params import SamplingParams
 from gptoss_gguf.tokenizer import Tokenizer
@@ -117,16 +118,33 @@ class RunningLogits(_InFlight):
 class Session:
     """The engine and tokenizer of one GGUF file. Safe to use from several threads."""
 
-    def __init__(self, path: Path, *, device: str, n_ctx: int, n_threads: int, n_batch: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        n_ctx: int,
+        n_threads: int,
+        n_batch: int,
+        weights_cache: bool,
+        quiet: bool,
+    ) -> None:
         if not isinstance(device, str):
             raise RequestError(f"device must be a str, not {type(device).__name__}")
         for name, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
                 raise RequestError(f"{name}={value!r} is not allowed: it must be a whole number from 0")
-        options = _native.EngineOptions(device=device, n_ctx=n_ctx, n_threads=n_threads, n_batch=n_batch)
         self.path = path
         self.tokenizer = Tokenizer.from_metadata(_native.ModelFile(str(path)).metadata, source=path.name)
-        self.engine = _native.Engine(str(path), options)
+        self.engine = open_engine(
+            path,
+            device=device,
+            n_ctx=n_ctx,
+            n_threads=n_threads,
+            n_batch=n_batch,
+            weights_cache=weights_cache,
+            quiet=quiet,
+        )
         _open.add(self)
         specials = self.tokenizer.specials
         self._end_tokens = tuple(specials[name] for name in _END_TOKENS if name in specials)

@@ -44,7 +44,7 @@ def engine(tiny: Path) -> Iterator[GptossEngine]:
 def bench(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
     """Runs `gptoss bench` on the tiny model with these arguments; what it prints on stdout."""
     monkeypatch.setattr(command, "measure_machine", lambda n_threads: MACHINE)
-    monkeypatch.setattr(command, "measure_loads", lambda path, device, n_threads: LOADS)
+    monkeypatch.setattr(command, "measure_loads", lambda path, device, n_threads, weights_cache: LOADS)
 
     def run(*args: str) -> str:
         app(

@@ -24,10 +24,10 @@ def test_dropping_pages_keeps_the_file(tiny: Path) -> None:
 
 
 def test_the_process_prints_what_it_measured(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tiny), "reference", "1"]) == 0
+    assert main([str(tiny), "reference", "1", "1"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed.keys() == {"ready_seconds", "token_seconds", "read_bytes", "peak_rss"}
-    assert load_here(str(tiny), "auto", 1).peak_rss >= printed["peak_rss"]
+    assert printed.keys() == {"ready_seconds", "token_seconds", "read_bytes", "peak_rss", "weights_file"}
+    assert load_here(str(tiny), "auto", 1, True).peak_rss >= printed["peak_rss"]
 
 
 def test_what_is_wrong_is_said_as_it_is(tiny: Path, tmp_path: Path) -> None:

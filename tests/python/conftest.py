@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from gptoss_gguf import session
+from gptoss_gguf import loading, session
 from gptoss_gguf.convert import convert_checkpoint
 from gptoss_gguf.convert.synthetic import TINY, write_synthetic_checkpoint
 from gptoss_gguf.llm import LLM
@@ -22,7 +22,8 @@ def open_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenF
     model = tmp_path / "fake.gguf"
     model.touch()
     opened: list[LLM] = []
-    monkeypatch.setattr(session, "_native", fake_native)
+    for module in (session, loading):
+        monkeypatch.setattr(module, "_native", fake_native)
 
     def open_model(
         script: fake_native.Script = fake_native.echo, *, capacity: int = 1000, **options: object

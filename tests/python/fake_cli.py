@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from gptoss_gguf import session
+from gptoss_gguf import loading, session
 from gptoss_gguf.cli import main
 
 from . import fake_native
@@ -32,6 +32,7 @@ def script_for(text: str) -> fake_native.Script:
 
 
 if __name__ == "__main__":
-    setattr(session, "_native", fake_native)  # noqa: B010  # the type checker knows it as a module of its own
+    for module in (session, loading):
+        setattr(module, "_native", fake_native)  # noqa: B010  # the type checker knows it as a module of its own
     fake_native.Engine.script = staticmethod(script_for(sys.argv.pop(1)))
     sys.exit(main())

@@ -45,6 +45,8 @@ class EngineOptions:
     n_batch: int = 512
     max_sequences: int = 8
     max_queue: int = 256
+    profile: bool = False
+    keep_in: str = ""
 
 
 class Request:
@@ -177,7 +179,8 @@ class Engine:
     script: Script = staticmethod(echo)
     capacity: int = 1000  # most requests at once; more raise QueueFullError
 
-    def __init__(self, path: str, options: EngineOptions) -> None:
+    def __init__(self, path: str, options: EngineOptions, on_load: Callable[[int, int], None]) -> None:
+        on_load(1, 1)
         self.path = path
         self.options = options
         self.device = "fake" if options.device == "auto" else options.device

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +26,9 @@ struct EngineOptions {
   int64_t n_cached =
       0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
   bool profile = false;  // lets requests ask for a record of every operation
+  // Folder where the weights, in the form the device computes with, wait for the next start, which
+  // then takes a second; made if it is missing. Empty = they are prepared at every start.
+  std::string keep_in;
 };
 
 // One completion of one prompt.
@@ -95,8 +100,12 @@ struct EngineStats {
 
 class Engine {
  public:
+  // Takes the bytes of weights that are ready and those of all. May throw: loading ends with that.
+  using LoadProgress = std::function<void(size_t done, size_t total)>;
+
   // Loads the model. Throws ModelFileError, RequestError (bad options), OutOfMemoryError.
-  Engine(const std::string& path, const EngineOptions& options);
+  Engine(const std::string& path, const EngineOptions& options,
+         const LoadProgress& progress = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -107,6 +116,8 @@ class Engine {
   int64_t n_ctx() const;           // tokens
   int n_threads() const;
   int64_t n_vocab() const;
+  // What EngineOptions::keep_in holds for this model; empty if nothing.
+  std::string weights_file() const;
 
   // Throws RequestError (can never be served; after close; in a forked child), OutOfMemoryError or
   // QueueFullError (try again later).

@@ -4,12 +4,16 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/packed_store.h"
 #include "kernels/ops.h"
 #include "kernels/routing.h"
 
@@ -17,7 +21,9 @@ namespace gptoss::kernels::cpu {
 
 class CpuOps final : public Ops {
  public:
-  CpuOps(ThreadPool& pool, const KernelTable& kernels) : pool_(pool), kernels_(kernels) {}
+  // keep_in: the folder for packed weights; empty = they are packed at every start.
+  CpuOps(ThreadPool& pool, const KernelTable& kernels, std::string keep_in)
+      : pool_(pool), kernels_(kernels), keep_in_(std::move(keep_in)) {}
 
   const char* name() const override { return "cpu"; }
   const char* isa() const override { return kernels_.isa; }
@@ -25,10 +31,13 @@ class CpuOps final : public Ops {
   size_t kv_element_bytes() const override { return sizeof(uint16_t); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
-  void expect_weights(size_t n_bytes) override;
+  void expect_weights(const WeightsPlan& plan) override;
+  std::optional<Matrix> restore(const Matrix& shape, Use use) override;
   // Packs what is multiplied with, on all threads. A packed matrix has panels for rows: row_stride
   // is the size of a panel.
   Matrix adopt(const Matrix& host, Use use) override;
+  void finish_weights() override { store_.finish(); }
+  std::string weights_file() const override { return store_.path(); }
 
   void embed(const EmbedArgs& args) override;
   void norm(const NormArgs& args) override;
@@ -88,8 +97,10 @@ class CpuOps final : public Ops {
   ThreadPool& pool_;            // borrowed
   const KernelTable& kernels_;  // borrowed
   Limits limits_;
-  std::vector<Buffer> packed_;
-  Buffer workspaces_;     // (threads) Workspace
+  std::string keep_in_;
+  PackedStore store_;
+  std::vector<Buffer> packed_;  // where the store has no place
+  Buffer workspaces_;           // (threads) Workspace
   Buffer quantized_;      // (tiles of rows, and one for each expert, widest_row / 32) QuantTile
   Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
   Buffer router_logits_;  // (n_tokens, n_experts) floats

@@ -16,8 +16,8 @@ namespace gptoss::kernels {
 
 using quant::TensorType;
 
-std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool) {
-  return std::make_unique<cpu::CpuOps>(pool, cpu::wanted_kernels());
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& keep_in) {
+  return std::make_unique<cpu::CpuOps>(pool, cpu::wanted_kernels(), keep_in);
 }
 
 namespace cpu {
@@ -26,6 +26,20 @@ namespace {
 // Rows of input of the largest product: all experts of a step's tokens, or rows of logits.
 int64_t most_input_rows(const Limits& limits) {
   return std::max<int64_t>(int64_t{limits.n_tokens} * kExpertsPerToken, limits.n_logits_rows);
+}
+
+// The matrix once it is packed, without data.
+Matrix packed_shape(const Matrix& host) {
+  Matrix packed = host;
+  packed.type = packed_type(host.type);
+  packed.row_stride = panel_bytes(packed.type, host.cols / kBlock);
+  packed.matrix_stride = packed.row_stride * static_cast<size_t>(panels_of(host.rows));
+  packed.data = nullptr;
+  return packed;
+}
+
+size_t packed_bytes(const Matrix& packed) {
+  return packed.matrix_stride * static_cast<size_t>(packed.count);
 }
 
 int64_t widest_blocks(const Limits& limits) { return (limits.widest_row + kBlock - 1) / kBlock; }
@@ -65,28 +79,33 @@ void CpuOps::reserve(const Limits& limits) {
   sampler_scratch_.assign(n_threads, sampling::Scratch(limits.n_vocab));
 }
 
-void CpuOps::expect_weights(size_t n_bytes) {
-  if (const auto available = available_memory(); available && n_bytes > *available)
-    throw OutOfMemoryError("the weights take " + std::to_string(n_bytes >> 20) + " MiB, and " +
+void CpuOps::expect_weights(const WeightsPlan& plan) {
+  if (const auto available = available_memory(); available && plan.n_bytes > *available)
+    throw OutOfMemoryError("the weights take " + std::to_string(plan.n_bytes >> 20) + " MiB, and " +
                            std::to_string(*available >> 20) +
                            " MiB are free; close other programs or take a smaller model");
+  store_ = PackedStore(keep_in_, plan.files, plan.n_bytes);
+}
+
+std::optional<Matrix> CpuOps::restore(const Matrix& shape, Use use) {
+  if (use == Use::lookup) return std::nullopt;
+  Matrix packed = packed_shape(shape);
+  packed.data = store_.next(packed, packed_bytes(packed));
+  return packed.data == nullptr ? std::nullopt : std::optional(packed);
 }
 
 Matrix CpuOps::adopt(const Matrix& host, Use use) {
   if (use == Use::lookup) return host;
-  Matrix packed = host;
-  packed.type = packed_type(host.type);
-  packed.row_stride = panel_bytes(packed.type, host.cols / kBlock);
-  packed.matrix_stride = packed.row_stride * static_cast<size_t>(panels_of(host.rows));
-  const size_t n_bytes = packed.matrix_stride * static_cast<size_t>(host.count);
-  Buffer& buffer = packed_.emplace_back(n_bytes, "the weights");
+  Matrix packed = packed_shape(host);
+  Buffer buffer(packed_bytes(packed), "the weights");
   buffer.prefer_huge_pages();
-  packed.data = buffer.data();
   const int64_t n_panels = panels_of(host.rows);
   pool_.parallel_for(n_panels * host.count, [&](int64_t item, int) {
     pack_panel(host, item / n_panels, item % n_panels,
                buffer.data() + static_cast<size_t>(item) * packed.row_stride);
   });
+  packed.data = store_.keep(packed, buffer, pool_);
+  if (packed.data == nullptr) packed.data = packed_.emplace_back(std::move(buffer)).data();
   return packed;
 }
 

@@ -28,8 +28,13 @@ class ProfilingOps final : public Ops {
     return device_.scratch_bytes(limits);
   }
   void reserve(const Limits& limits) override;
-  void expect_weights(size_t n_bytes) override { device_.expect_weights(n_bytes); }
+  void expect_weights(const WeightsPlan& plan) override { device_.expect_weights(plan); }
+  std::optional<Matrix> restore(const Matrix& shape, Use use) override {
+    return device_.restore(shape, use);
+  }
   Matrix adopt(const Matrix& host, Use use) override { return device_.adopt(host, use); }
+  void finish_weights() override { device_.finish_weights(); }
+  std::string weights_file() const override { return device_.weights_file(); }
 
   void embed(const EmbedArgs& args) override;
   void norm(const NormArgs& args) override;

@@ -21,7 +21,10 @@ class ReferenceOps final : public Ops {
   size_t kv_element_bytes() const override { return sizeof(float); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
-  void expect_weights(size_t) override {}
+  void expect_weights(const WeightsPlan&) override {}
+  std::optional<Matrix> restore(const Matrix&, Use) override { return std::nullopt; }
+  void finish_weights() override {}
+  std::string weights_file() const override { return {}; }
   Matrix adopt(const Matrix& host, Use) override {
     return host;
   }  // computes from the file's own bytes

@@ -43,6 +43,7 @@ class Format(StrEnum):
 
 
 _MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], or gpt-oss-20b / gpt-oss-120b."
+_CACHE_HELP = "Keep prepared weights on disk, as large as the model; the next start takes a second."
 _SAMPLING = "Sampling"
 _ENGINE = "Engine"
 
@@ -124,6 +125,9 @@ def run(
             "-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE
         ),
     ] = 0,
+    weights_cache: Annotated[
+        bool, typer.Option("--weights-cache/--no-weights-cache", help=_CACHE_HELP, rich_help_panel=_ENGINE)
+    ] = True,
 ) -> None:
     """Ask a model, or chat with it.
 
@@ -144,6 +148,7 @@ def run(
         device=device,
         n_ctx=ctx_size,
         n_threads=threads,
+        weights_cache=weights_cache,
     )
 
 
@@ -220,6 +225,9 @@ def bench(
     device: Annotated[
         str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.")
     ] = "auto",
+    weights_cache: Annotated[
+        bool, typer.Option("--weights-cache/--no-weights-cache", help=_CACHE_HELP)
+    ] = True,
     output: Annotated[Format, typer.Option("-o", "--output", help="Table, or llama-bench's fields.")] = (
         Format.md
     ),
@@ -252,8 +260,9 @@ def bench(
 
     Times prompts (pp512: 512 tokens at once) and generation (tg128: 128 tokens one by one), and says how much
     they move from memory (GB/s) and multiply (GMAC/s), in percent of what this machine reached just before.
-    First the model is loaded in a process of its own: cold, once the system was asked to forget its pages,
-    and warm. With --vs, another engine runs the same on the same file, turn by turn.
+    First the model is loaded in a process of its own: for the first time, if nothing of it is kept; cold,
+    once the system was asked to forget its pages; and warm. With --vs, another engine runs the same on the
+    same file, turn by turn.
 
     Examples: `gptoss bench --synthetic 20b --layers 4`, `gptoss bench -m x.gguf -p 0 -n 64 -d 0,4096`
     """
@@ -270,6 +279,7 @@ def bench(
         n_repetitions=repetitions,
         n_threads=threads,
         device=device,
+        weights_cache=weights_cache,
         form=output.value,
         profile=profile,
         trace=trace,

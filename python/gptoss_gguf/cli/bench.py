@@ -38,6 +38,7 @@ def run_bench(
     n_repetitions: int,
     n_threads: int,
     device: str,
+    weights_cache: bool,
     form: str,
     profile: bool,
     trace: Path | None,
@@ -58,11 +59,13 @@ def run_bench(
     machine = measure_machine(n_threads)
     _warn_if_busy(machine)
     peer = None if vs is None else make_peer(vs, path, n_threads=machine.n_threads, cases=todo)
-    loads = measure_loads(path, device=device, n_threads=n_threads)
+    loads = measure_loads(path, device=device, n_threads=n_threads, weights_cache=weights_cache)
     is_recorded = profile or trace is not None
     rows: list[Row] = []
     quality = _quality(path, device, n_threads, n_quality) if n_quality else None
-    with GptossEngine(path, device=device, n_threads=n_threads, cases=todo) as engine:
+    with GptossEngine(
+        path, device=device, n_threads=n_threads, cases=todo, weights_cache=weights_cache
+    ) as engine:
         context = Context(describe_model(path), engine, machine, loads, profile, quality)
         if peer is None:
             measured = _measured(engine, todo, n_repetitions, is_recorded, rows)

@@ -38,7 +38,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void check_steps_allocate_nothing(std::unique_ptr<kernels::Ops> (*make_ops)(ThreadPool&)) {
+void check_steps_allocate_nothing(
+    const std::function<std::unique_ptr<kernels::Ops>(ThreadPool&)>& make_ops) {
   constexpr int kBatch = 32, kSequences = 3;
   ThreadPool pool(2);
   const auto ops = make_ops(pool);
@@ -74,7 +75,7 @@ void check_steps_allocate_nothing(std::unique_ptr<kernels::Ops> (*make_ops)(Thre
 
 TEST(steps_allocate_nothing) {
   check_steps_allocate_nothing(kernels::make_reference_ops);
-  check_steps_allocate_nothing(kernels::make_cpu_ops);
+  check_steps_allocate_nothing([](ThreadPool& pool) { return kernels::make_cpu_ops(pool, ""); });
 }
 
 TEST(a_failed_allocation_fails_requests_and_nothing_else) {

@@ -22,7 +22,10 @@ class NotingOps final : public Ops {
     return static_cast<size_t>(limits.n_tokens);
   }
   void reserve(const Limits&) override { seen += "reserve "; }
-  void expect_weights(size_t) override {}
+  void expect_weights(const WeightsPlan&) override {}
+  std::optional<Matrix> restore(const Matrix&, Use) override { return std::nullopt; }
+  void finish_weights() override {}
+  std::string weights_file() const override { return {}; }
   Matrix adopt(const Matrix& host, Use) override { return host; }
   void embed(const EmbedArgs&) override { seen += "embed "; }
   void norm(const NormArgs&) override { seen += "norm "; }
