@@ -1,7 +1,7 @@
 // The minimal bytes and multiply-adds of each operation.
-#include <algorithm>
+#include "kernels/work.h"
 
-#include "kernels/ops.h"
+#include <algorithm>
 
 namespace gptoss::kernels {
 namespace {

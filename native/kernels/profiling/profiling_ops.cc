@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "kernels/work.h"
 
 namespace gptoss::kernels {
 namespace {

@@ -1,7 +1,8 @@
 // The work that operations report, against the published facts of the real models.
+#include "kernels/work.h"
+
 #include <cmath>
 
-#include "kernels/ops.h"
 #include "testing.h"
 
 using namespace gptoss::kernels;
