@@ -43,9 +43,26 @@ class Format(StrEnum):
 
 
 _MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], or gpt-oss-20b / gpt-oss-120b."
-_CACHE_HELP = "Keep prepared weights on disk, as large as the model; the next start takes a second."
 _SAMPLING = "Sampling"
 _ENGINE = "Engine"
+
+_Device = Annotated[
+    str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.", rich_help_panel=_ENGINE)
+]
+_Threads = Annotated[
+    int,
+    typer.Option(
+        "-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE
+    ),
+]
+_WeightsCache = Annotated[
+    bool,
+    typer.Option(
+        "--weights-cache/--no-weights-cache",
+        help="Keep prepared weights on disk, as large as the model; the next start takes a second.",
+        rich_help_panel=_ENGINE,
+    ),
+]
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -105,10 +122,7 @@ def run(
             "--seed", help="Same seed, same answer.", show_default="random", rich_help_panel=_SAMPLING
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option("--device", help="Where to compute; `gptoss info` lists them.", rich_help_panel=_ENGINE),
-    ] = "auto",
+    device: _Device = "auto",
     ctx_size: Annotated[
         int,
         typer.Option(
@@ -119,15 +133,8 @@ def run(
             rich_help_panel=_ENGINE,
         ),
     ] = 0,
-    threads: Annotated[
-        int,
-        typer.Option(
-            "-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE
-        ),
-    ] = 0,
-    weights_cache: Annotated[
-        bool, typer.Option("--weights-cache/--no-weights-cache", help=_CACHE_HELP, rich_help_panel=_ENGINE)
-    ] = True,
+    threads: _Threads = 0,
+    weights_cache: _WeightsCache = True,
 ) -> None:
     """Ask a model, or chat with it.
 
@@ -219,15 +226,9 @@ def bench(
     repetitions: Annotated[
         int, typer.Option("-r", "--repetitions", min=1, help="Repetitions, after one that is not timed.")
     ] = 5,
-    threads: Annotated[
-        int, typer.Option("-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.")
-    ] = 0,
-    device: Annotated[
-        str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.")
-    ] = "auto",
-    weights_cache: Annotated[
-        bool, typer.Option("--weights-cache/--no-weights-cache", help=_CACHE_HELP)
-    ] = True,
+    threads: _Threads = 0,
+    device: _Device = "auto",
+    weights_cache: _WeightsCache = True,
     output: Annotated[Format, typer.Option("-o", "--output", help="Table, or llama-bench's fields.")] = (
         Format.md
     ),

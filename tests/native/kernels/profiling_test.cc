@@ -2,6 +2,7 @@
 #include <string>
 
 #include "kernels/profiling/profiling_ops.h"
+#include "kernels/work.h"
 #include "testing.h"
 
 using namespace gptoss;
