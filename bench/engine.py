@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.errors import GptossError
 from gptoss_gguf.loading import open_engine
+from numpy.random import default_rng  # numpy imports it late, and then loses a Ctrl-C
 
 # Results wait in the engine until they are fetched: so few wake-ups do not disturb its threads.
 _POLL_SECONDS = 0.05
@@ -89,7 +89,7 @@ class GptossEngine:
         return self._loaded
 
     def run(self, case: Case, *, profile: bool, progress: Progress) -> Sample:
-        """Runs a case once. Every step that is timed computes logits where llama-bench does.
+        """Runs a case once, on random tokens. Every timed step computes logits where llama-bench does.
 
         A prompt's last step chooses a token too; a generation begins with one token behind the depth.
         """
@@ -121,9 +121,12 @@ class GptossEngine:
 
     def _submit(self, case: Case, seed: int, profile: bool) -> "_native.Completion":
         n_prompt = case.n_depth + (case.n_prompt or 1)
+        n_output = (case.n_gen or 1) + _lead(case)
+        tokens = default_rng(seed).integers(0, self._engine.n_vocab, n_prompt + n_output).tolist()
         request = _native.Request(
-            np.random.default_rng(seed).integers(0, self._engine.n_vocab, n_prompt).tolist(),
-            max_tokens=(case.n_gen or 1) + _lead(case),
+            tokens[:n_prompt],
+            max_tokens=n_output,
+            forced=tokens[n_prompt:],
             temperature=0,
             n_depth=case.n_depth,
             profile=profile,

@@ -39,6 +39,7 @@ class LlamaCpp:
         params.n_seq_max = n_parallel
         params.n_threads = params.n_threads_batch = n_threads
         params.flash_attn_type = self._api.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.op_offload = False
         params.swa_full = False  # windows keep only what they see
         self._context = self._api.llama_init_from_model(self._model, params)
         if not self._context:

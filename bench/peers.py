@@ -1,6 +1,7 @@
 """Other engines to compare with. Each takes turns: a turn runs every case once."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from gptoss_gguf.errors import GptossError, RequestError
 
 LLAMA_CPP = "llama.cpp"
 # Flags that llama-bench's relatives have beyond it, with what is best for gpt-oss on a CPU.
-_BEST_FLAGS: Mapping[str, str] = {"--run-time-repack": "1"}
+_BEST_FLAGS: Mapping[str, str] = {"--run-time-repack": "1", "--n-gpu-layers": "0"}
+_NO_GPU: Mapping[str, str] = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
 _LAST_LINES = 5  # of what a process said before it failed
 
 
@@ -72,9 +74,7 @@ class LlamaBenchPeer:
     def __init__(self, program: Path, path: Path, *, n_threads: int, cases: Sequence[Case]) -> None:
         if any(case.n_parallel > 1 for case in cases):
             raise RequestError(f"--vs {program}: llama-bench runs one sequence, so leave out --parallel")
-        self.name = program.name
-        if program.parent.name:
-            self.name = f"{program.parent.name}/{program.name}"
+        self.name = f"{program.parent.name}/{program.name}"
         self._program = program
         usage = self._output(["--help"])
         for flag in ("--n-depth", "--flash-attn", "--mmap"):
@@ -102,8 +102,11 @@ class LlamaBenchPeer:
 
     def _output(self, arguments: list[str]) -> str:
         command = [str(self._program), *arguments]
+        env = {**os.environ, **_NO_GPU}
         try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", env=env, check=False
+            )
         except OSError as error:
             raise RequestError(f"--vs {self._program}: {error.strerror}") from error
         if done.returncode != 0 and arguments != ["--help"]:
@@ -121,7 +124,12 @@ class _Worker:
         self._command = command
         self._errors: IO[str] = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, **_NO_GPU},
         )
 
     def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,6 +152,7 @@ class _Worker:
         return answer
 
     def close(self) -> None:
+        self._process.kill()  # it has nothing to tidy up, and may be in the middle of a long case
         self._process.communicate()
         self._errors.close()
 
@@ -160,4 +169,4 @@ def make_peer(name: str, path: Path, *, n_threads: int, cases: Sequence[Case]) -
     program = shutil.which(name)
     if program is None:
         raise RequestError(f"--vs {name}: give {LLAMA_CPP}, or the path of a llama-bench program")
-    return LlamaBenchPeer(Path(program), path, n_threads=n_threads, cases=cases)
+    return LlamaBenchPeer(Path(program).absolute(), path, n_threads=n_threads, cases=cases)

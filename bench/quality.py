@@ -8,6 +8,7 @@ import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.bench.progress import Update
 from gptoss_gguf.errors import RequestError
+from gptoss_gguf.loading import open_engine
 from gptoss_gguf.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
@@ -51,20 +52,18 @@ def measure_quality(
     Raises RequestError if the device is the reference, and what opening the model raises.
     """
     ids = _some_text(path, n_tokens)
-    results = []
-    for index, name in enumerate((device, REFERENCE)):
-        options = _native.EngineOptions(
-            device=name, n_ctx=n_tokens + 1, n_threads=n_threads, n_batch=_STEP, max_sequences=1
+
+    def logits(device: str, n_before: int) -> NDArray[np.float32]:
+        """Of one device, whose memory is free again when this returns."""
+        engine = open_engine(
+            path, device=device, n_ctx=n_tokens + 1, n_threads=n_threads, n_batch=_STEP, max_sequences=1
         )
-        engine = _native.Engine(str(path), options)
-        try:
-            if index == 0 and engine.device == REFERENCE:
-                raise RequestError("--quality compares with the reference device; choose another --device")
-            results.append(_logits(engine, ids, index * n_tokens, progress))
-        finally:
-            engine.close()
-    ours, truth = results
-    return divergence(truth, ours)
+        if n_before == 0 and engine.device == REFERENCE:
+            raise RequestError("--quality compares with the reference device; choose another --device")
+        return _logits(engine, ids, n_before, progress)
+
+    ours = logits(device, 0)
+    return divergence(logits(REFERENCE, n_tokens), ours)
 
 
 def _some_text(path: Path, n_tokens: int) -> list[int]:

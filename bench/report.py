@@ -24,7 +24,7 @@ FORMATS = ("md", "json", "jsonl", "csv")
 
 @dataclass(frozen=True)
 class Context:
-    """What all rows of a report have in common. `loads` by kind: "cold", "warm"."""
+    """What all rows of a report have in common. `loads` by kind: "first", "cold", "warm"."""
 
     model: Model
     engine: Engine

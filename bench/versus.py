@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from gptoss_gguf import _native
 from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.bench.engine import GptossEngine, Sample
 from gptoss_gguf.bench.measure import Progress, Rival, Row, work_of
@@ -13,10 +13,9 @@ _BESIDE = 3 << 30  # bytes that two engines need beside their weights
 
 
 def fit_together(n_bytes: int) -> bool:
-    """Whether two copies of a model of n_bytes fit in the memory that is free now."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    return 2 * n_bytes + _BESIDE < free
+    """Whether two copies of a model of n_bytes fit in the memory that is free, before either is loaded."""
+    free = _native.available_memory()
+    return free is None or 2 * n_bytes + _BESIDE < free
 
 
 class _Ours:

@@ -23,7 +23,7 @@ FAMILY_NAMES: Final = tuple(FAMILIES)
 _STRIDE: Final = 1 << 20  # a step never takes this many conversations
 _MULTIPLE: Final = 32  # widths are multiples of this, so that there are few different ones
 _LEAST_FILLED: Final = 0.7  # of the width
-_LEAST_ROWS: Final = 3  # with one system message, to make a group of their own
+_LEAST_ROWS: Final = 3  # of one scene, to make a group of their own
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _cost(row: _Row, before: _Row | None) -> int:
 
 
 def micro_batch(rows: list[_Row]) -> MicroBatch:
-    """The rows, those with the same system message next to each other."""
+    """The rows, those of one scene next to each other."""
     builder = _Builder()
     alike = [list(group) for _, group in groupby(rows, key=lambda row: row.head)]
     for group in [group for group in alike if len(group) >= _LEAST_ROWS]:

@@ -44,6 +44,7 @@ class Mapping {
   ~Mapping();
 
   const std::byte* data() const { return data_; }
+  size_t size() const { return size_; }  // bytes
 
  private:
   std::byte* data_ = nullptr;  // (size_) bytes, owned

@@ -87,15 +87,15 @@ void bind_options(py::module_& m) {
   py::class_<EngineOptions>(m, "EngineOptions")
       .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
                        int max_sequences, int max_queue, int64_t n_cached, bool profile,
-                       const std::string& keep_in) {
-             return EngineOptions{device,    n_ctx,    n_threads, n_batch, max_sequences,
-                                  max_queue, n_cached, profile,   keep_in};
+                       const py::object& keep_in) {
+             return EngineOptions{device,    n_ctx,    n_threads, n_batch,         max_sequences,
+                                  max_queue, n_cached, profile,   path_of(keep_in)};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
            py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
            py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
            py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile,
-           py::arg("keep_in") = o.keep_in)
+           py::arg("keep_in") = "")
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
@@ -104,7 +104,8 @@ void bind_options(py::module_& m) {
       .def_readonly("max_queue", &EngineOptions::max_queue)
       .def_readonly("n_cached", &EngineOptions::n_cached)
       .def_readonly("profile", &EngineOptions::profile)
-      .def_readonly("keep_in", &EngineOptions::keep_in);
+      .def_property_readonly("keep_in",
+                             [](const EngineOptions& self) { return decode_path(self.keep_in); });
 }
 
 void bind_request(py::module_& m) {
@@ -115,7 +116,8 @@ void bind_request(py::module_& m) {
                        float top_p, float min_p, float repetition_penalty, float presence_penalty,
                        float frequency_penalty, std::vector<std::pair<int32_t, float>> logit_bias,
                        uint64_t seed, uint32_t completion_index, int32_t top_logprobs,
-                       bool prompt_logits, int64_t n_depth, bool profile) {
+                       bool prompt_logits, int64_t n_depth, bool profile,
+                       std::vector<int32_t> forced) {
              return Request{.prompt = std::move(prompt),
                             .max_tokens = max_tokens,
                             .stop_tokens = std::move(stop_tokens),
@@ -132,7 +134,8 @@ void bind_request(py::module_& m) {
                             .top_logprobs = top_logprobs,
                             .prompt_logits = prompt_logits,
                             .n_depth = n_depth,
-                            .profile = profile};
+                            .profile = profile,
+                            .forced = std::move(forced)};
            }),
            py::arg("prompt"), py::kw_only(), py::arg("max_tokens") = r.max_tokens,
            py::arg("stop_tokens") = r.stop_tokens, py::arg("temperature") = r.temperature,
@@ -142,7 +145,8 @@ void bind_request(py::module_& m) {
            py::arg("frequency_penalty") = r.frequency_penalty, py::arg("logit_bias") = r.logit_bias,
            py::arg("seed") = r.seed, py::arg("completion_index") = r.completion_index,
            py::arg("top_logprobs") = r.top_logprobs, py::arg("prompt_logits") = r.prompt_logits,
-           py::arg("n_depth") = r.n_depth, py::arg("profile") = r.profile);
+           py::arg("n_depth") = r.n_depth, py::arg("profile") = r.profile,
+           py::arg("forced") = r.forced);
 }
 
 void bind_completion(py::module_& m) {
@@ -193,7 +197,8 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("n_ctx", &Engine::n_ctx)
       .def_property_readonly("n_threads", &Engine::n_threads)
       .def_property_readonly("n_vocab", &Engine::n_vocab)
-      .def_property_readonly("weights_file", &Engine::weights_file)
+      .def_property_readonly("weights_file",
+                             [](const Engine& self) { return decode_path(self.weights_file()); })
       .def(
           "submit",
           [](Engine& self, Request request) {

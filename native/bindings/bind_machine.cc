@@ -22,6 +22,7 @@ void bind_machine(py::module_& m) {
       "measure_machine",
       [](int n_threads) { return without_gil([&] { return measure_machine(n_threads); }); },
       py::arg("n_threads") = 0, "What this machine can read and multiply per second.");
+  m.def("available_memory", &free_memory, "Bytes this process may still take; None if unknown.");
 }
 
 }  // namespace gptoss::bindings

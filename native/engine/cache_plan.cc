@@ -23,7 +23,8 @@ CachePlan plan_cache(const EngineOptions& options, const model::Model& model) {
     throw RequestError("n_ctx is " + std::to_string(options.n_ctx) +
                        "; this model's context ends at " + std::to_string(n_train) + " tokens");
   const kv::KvShape shape = model.kv_shape();
-  const size_t available = available_memory().value_or(kAssumedMemory);
+  const size_t unused = available_memory().value_or(kAssumedMemory);
+  const size_t available = unused - std::min(unused, model.mapped_bytes());
   const size_t per_token = kv::bytes_per_token(shape);
   const auto affordable = static_cast<int64_t>(available / 2 / per_token);
 

@@ -318,7 +318,8 @@ class Engine::Impl {
   void check_logits_fit(const Request& request) const {
     if (!request.prompt_logits) return;
     const size_t n_bytes = request.prompt.size() * static_cast<size_t>(n_vocab()) * sizeof(float);
-    if (const auto available = available_memory(); available && n_bytes > *available / 2)
+    if (const auto available = available_memory();
+        available && n_bytes + model_->mapped_bytes() / 2 > *available / 2)
       throw OutOfMemoryError("the logits of " + std::to_string(request.prompt.size()) +
                              " tokens take " + std::to_string(n_bytes >> 20) +
                              " MiB, more than half of what is free; ask for fewer tokens");

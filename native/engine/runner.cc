@@ -122,6 +122,8 @@ void Runner::accept_token(size_t row, StepResult& result) {
   if (result.is_hopeless) return;
   result.logprob = choices_[row].logprob;
   result.top_logprobs = top_logprobs_[row];
+  const size_t n_output = sequence.output().size();
+  if (n_output < sequence.request.forced.size()) result.token = sequence.request.forced[n_output];
   sequence.tokens.push_back(result.token);
   const auto& stops = sequence.request.stop_tokens;
   if (std::find(stops.begin(), stops.end(), result.token) != stops.end())

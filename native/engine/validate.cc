@@ -79,6 +79,9 @@ void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {
     require_token("a logit_bias token", token);
     require(!std::isnan(bias) && bias != INFINITY, "a logit_bias", bias, "a number below infinity");
   }
+  for (const int32_t token : request.forced) require_token("a forced token", token);
+  if (!request.forced.empty() && request.top_logprobs >= 0)
+    throw RequestError("forced tokens have no logprobs; ask for one or the other");
   require(request.top_logprobs >= -1 && request.top_logprobs <= n_vocab, "top_logprobs",
           request.top_logprobs, "-1 (none) to " + std::to_string(n_vocab));
 }

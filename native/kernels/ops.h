@@ -197,6 +197,7 @@ enum class Use {
 struct WeightsPlan {
   size_t n_bytes = 0;              // about, of those to be multiplied with
   std::vector<std::string> files;  // that they are read from
+  uint64_t fingerprint = 0;        // of their contents
 };
 
 class Ops {
@@ -221,8 +222,11 @@ class Ops {
   // The matrix in the layout this device computes with, its strides included; may be the argument
   // itself, which then must stay alive.
   virtual Matrix adopt(const Matrix& host, Use use) = 0;
-  // Comes after the last matrix.
-  virtual void finish_weights() = 0;
+  // Comes after the last matrix. False: what was kept is lost, and all matrices have to be adopted
+  // again.
+  virtual bool finish_weights() = 0;
+  // Bytes of weights in pages that the system may take back, and which then have to be read again.
+  virtual size_t mapped_bytes() const = 0;
   // The file where the device keeps weights for the next start; empty if there is none.
   virtual std::string weights_file() const = 0;
 

@@ -100,4 +100,6 @@ MachineLimits measure_machine(int n_threads) {
   return limits;
 }
 
+std::optional<size_t> free_memory() { return available_memory(); }
+
 }  // namespace gptoss

@@ -36,6 +36,8 @@ class Model {
   // Bytes that a reservation takes, weights and KV cache not counted.
   size_t step_bytes(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
   kv::KvShape kv_shape() const;
+  // Bytes of weights that count as free memory, and should not be.
+  size_t mapped_bytes() const { return ops_.mapped_bytes(); }
 
   // Runs all layers over the step: appends its K and V to the cache and leaves the residual stream
   // in the activations. `should_stop` is asked twice a layer: once it is true, the step is given up

@@ -1,8 +1,11 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "model/tensor_locator.h"
 #include "quant/codec.h"
@@ -28,8 +31,10 @@ bool is_computed_natively(TensorType type) {
   }
 }
 
+}  // namespace
+
 // Turns located tensors into operands.
-class Loader {
+class Weights::Loader {
  public:
   Loader(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops, ThreadPool& pool,
          std::vector<Buffer>& converted, const LoadProgress& progress, size_t n_bytes)
@@ -123,6 +128,21 @@ class Loader {
   size_t n_done_ = 0;
 };
 
+namespace {
+
+// FNV-1a of some bytes of every tensor: models of the same sizes differ there.
+uint64_t fingerprint(const gguf::GgufFile& file) {
+  constexpr size_t kLooked = 64;
+  uint64_t value = 0xcbf29ce484222325;
+  for (const gguf::Tensor& tensor : file.tensors()) {
+    const size_t middle = tensor.data.size() / 2;
+    for (const std::byte byte :
+         tensor.data.subspan(middle, std::min(kLooked, tensor.data.size() - middle)))
+      value = (value ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+  }
+  return value;
+}
+
 }  // namespace
 
 Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops& ops,
@@ -130,8 +150,18 @@ Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops&
   size_t n_bytes = 0;
   for (const gguf::Tensor& tensor : file.tensors())
     if (tensor.name != "token_embd.weight") n_bytes += tensor.data.size();
-  ops.expect_weights({n_bytes, file.paths()});
-  Loader load(file, config, ops, pool, converted_, progress, n_bytes);
+  ops.expect_weights({n_bytes, file.paths(), fingerprint(file)});
+  const auto load_all = [&] {
+    layers.clear();
+    converted_.clear();
+    load(Loader(file, config, ops, pool, converted_, progress, n_bytes), config);
+    return ops.finish_weights();
+  };
+  if (!load_all() && !load_all()) throw InternalError("weights are lost twice");
+  if (progress) progress(n_bytes, n_bytes);
+}
+
+void Weights::load(Loader load, const Config& config) {
   const int64_t hidden = config.hidden, ff = config.ff, query = config.query_width(),
                 key_value = config.key_value_width();
   const int64_t n_experts = config.n_experts;
@@ -153,8 +183,6 @@ Weights::Weights(const gguf::GgufFile& file, const Config& config, kernels::Ops&
         .up = load.linear(layer, "ffn_up_exps", hidden, ff, n_experts),
         .down = load.linear(layer, "ffn_down_exps", ff, hidden, n_experts),
     });
-  ops.finish_weights();
-  if (progress) progress(n_bytes, n_bytes);
 }
 
 }  // namespace gptoss::model

@@ -41,6 +41,9 @@ class Weights {
   std::vector<LayerWeights> layers;
 
  private:
+  class Loader;
+  void load(Loader loader, const Config& config);
+
   std::vector<Buffer>
       converted_;  // what the views above point to where they do not point into the file
 };

@@ -46,7 +46,7 @@ class EngineOptions:
         max_queue: int = 256,  # most requests beyond those, which wait
         n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
         profile: bool = False,  # lets requests ask for a record of every operation
-        keep_in: str = "",  # folder where prepared weights wait for the next start; "" = nowhere
+        keep_in: StrPath = "",  # folder where prepared weights wait for the next start; "" = nowhere
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -90,6 +90,7 @@ class Request:
         prompt_logits: bool = False,  # return the logits of every prompt position
         n_depth: int = 0,  # leading prompt tokens that share no step with those behind them
         profile: bool = False,  # record every operation; needs EngineOptions(profile=True)
+        forced: list[int] = ...,  # the first tokens of the output, whatever is sampled; without logprobs
     ) -> None: ...
 
 class OpCall:
@@ -179,6 +180,7 @@ class MachineLimits:
     read_bytes_per_second: float  # from memory, all threads reading
     peaks: list[ArithmeticPeak]  # of every instruction set this machine has, plainest first
 
+def available_memory() -> int | None: ...  # bytes this process may still take; None if unknown
 def measure_machine(n_threads: int = 0) -> MachineLimits:
     """What this machine can read and multiply; takes about two seconds. 0 threads: one per core."""
 

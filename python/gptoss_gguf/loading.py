@@ -44,14 +44,15 @@ def open_engine(
 
 
 def weights_folder(path: Path) -> str:
-    """Where the prepared weights of a model are kept; "" for a small one. Weights of lost models go."""
+    """Where the prepared weights of a model are kept; "" for a small one. Weights of deleted models go."""
     n_bytes = sum(Path(part).stat().st_size for part in _native.ModelFile(str(path)).paths)
     if n_bytes < _KEPT_FROM:
         return ""
     folder = cache_dir() / "weights"
     with suppress(OSError):
         for kept in folder.glob(f"*{_SUFFIX}"):
-            if not all(source.exists() for source in _sources(kept)):
+            # A folder that is missing may be on a disk that comes back.
+            if any(source.parent.is_dir() and not source.exists() for source in _sources(kept)):
                 kept.unlink()
     return str(folder)
 

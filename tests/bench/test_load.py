@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from gptoss_gguf import loading
+from gptoss_gguf.bench import load
 from gptoss_gguf.bench.load import drop_from_cache, load_here, main, measure_loads
 from gptoss_gguf.errors import GptossError
 
@@ -11,10 +13,21 @@ from gptoss_gguf.errors import GptossError
 def test_a_cold_and_a_warm_load(tiny: Path) -> None:
     loads = measure_loads(tiny, device="auto", n_threads=1)
     assert list(loads) == ["cold", "warm"]
-    for load in loads.values():
-        assert load.ready_seconds > 0
-        assert load.token_seconds > 0
-        assert load.peak_rss > tiny.stat().st_size
+    for each in loads.values():
+        assert each.ready_seconds > 0
+        assert each.token_seconds > 0
+        assert each.peak_rss > tiny.stat().st_size
+
+
+def test_the_first_load_prepares_weights(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPTOSS_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(load, "_load_elsewhere", lambda path, *options: load.load_here(str(path), *options))
+    monkeypatch.setattr(loading, "_KEPT_FROM", 0)
+    assert list(measure_loads(tiny, device="cpu", n_threads=1)) == ["first", "cold", "warm"]
+    loads = measure_loads(tiny, device="cpu", n_threads=1)
+    assert list(loads) == ["cold", "warm"]
+    assert Path(loads["warm"].weights_file).is_relative_to(tmp_path)
+    assert list(measure_loads(tiny, device="cpu", n_threads=1, weights_cache=False)) == ["cold", "warm"]
 
 
 def test_dropping_pages_keeps_the_file(tiny: Path) -> None:

@@ -82,7 +82,7 @@ def program(folder: Path, diary: Path, *, flags: str = "", mood: str = "well") -
 def test_a_program_gets_its_best_flags(tmp_path: Path, diary: Path) -> None:
     todo = [Case(40, 0, 0), Case(0, 6, 30)]
     peer = make_peer(
-        program(tmp_path, diary, flags="--n-depth --run-time-repack"),
+        program(tmp_path, diary, flags="--n-depth --run-time-repack --n-gpu-layers"),
         Path("x.gguf"),
         n_threads=3,
         cases=todo,
@@ -90,7 +90,7 @@ def test_a_program_gets_its_best_flags(tmp_path: Path, diary: Path) -> None:
     assert peer.turn(todo) == [pytest.approx(0.4), pytest.approx(0.06)]
     peer.rest()
     common = ["-m", "x.gguf", "-t", "3", "-r", "1", "-o", "json", "--flash-attn", "1", "--mmap", "0"]
-    common += ["--run-time-repack", "1"]
+    common += ["--run-time-repack", "1", "--n-gpu-layers", "0"]
     assert read(diary) == [[*common, "-p", "40", "-n", "0"], [*common, "-p", "0", "-n", "6", "-d", "30"]]
     assert peer.name.endswith("/llama-bench")
 

@@ -92,6 +92,36 @@ def test_weights_of_lost_models_go(gguf: Path, cache: Path, checkpoint: Path) ->
     assert len(list(cache.glob("other-*.packed"))) == 1
 
 
+def test_weights_of_a_model_on_a_disk_that_is_away_stay(gguf: Path, cache: Path, checkpoint: Path) -> None:
+    logits(gguf)
+    [kept] = cache.iterdir()
+    other = cache.parent / "other.gguf"
+    convert_checkpoint(checkpoint, other)
+    gguf.parent.joinpath("disk").mkdir()
+    away = gguf.parent / "disk" / "model.gguf"
+    gguf.rename(away)
+    logits(away)
+    assert not kept.exists()
+    [kept] = cache.iterdir()
+    away.unlink()
+    away.parent.rmdir()
+    logits(other)
+    assert kept.exists()
+
+
+def test_a_model_by_an_odd_path(gguf: Path, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "deep")
+    gguf.rename(tmp_path / "far" / "x\udcff.gguf")
+    odd = tmp_path / "link" / ".." / "x\udcff.gguf"
+    first = logits(odd)
+    kept = dict(state(cache))
+    assert len(kept) == 1
+    assert (logits(odd) == first).all()
+    assert dict(state(cache)) == kept
+    assert Path(loading.open_engine(odd, device="cpu").weights_file).name in kept
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(
     gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

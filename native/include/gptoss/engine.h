@@ -50,6 +50,9 @@ struct Request {
   bool prompt_logits = false;     // return the logits of every prompt position
   int64_t n_depth = 0;            // leading prompt tokens that share no step with those behind them
   bool profile = false;           // record every operation; needs EngineOptions::profile
+  // The first tokens of the output, whatever is sampled, so that benchmarks compute on the same
+  // ones; not together with logprobs.
+  std::vector<int32_t> forced;
 };
 
 enum class FinishReason { none, stop, length, cancelled };

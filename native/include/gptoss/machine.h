@@ -1,6 +1,8 @@
 // What this machine can do at most, measured: what a benchmark's percentages are of.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +24,8 @@ struct MachineLimits {
 // may use. Throws RequestError for a number that cannot be, OutOfMemoryError when there is no room
 // for a buffer that no cache holds.
 MachineLimits measure_machine(int n_threads);
+
+// Bytes of memory this process may still take; nullopt where the system does not tell.
+std::optional<size_t> free_memory();
 
 }  // namespace gptoss

@@ -36,7 +36,8 @@ class CpuOps final : public Ops {
   // Packs what is multiplied with, on all threads. A packed matrix has panels for rows: row_stride
   // is the size of a panel.
   Matrix adopt(const Matrix& host, Use use) override;
-  void finish_weights() override { store_.finish(); }
+  bool finish_weights() override { return store_.finish(); }
+  size_t mapped_bytes() const override { return store_.mapped_bytes(); }
   std::string weights_file() const override { return store_.path(); }
 
   void embed(const EmbedArgs& args) override;

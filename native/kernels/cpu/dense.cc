@@ -84,7 +84,7 @@ void CpuOps::expect_weights(const WeightsPlan& plan) {
     throw OutOfMemoryError("the weights take " + std::to_string(plan.n_bytes >> 20) + " MiB, and " +
                            std::to_string(*available >> 20) +
                            " MiB are free; close other programs or take a smaller model");
-  store_ = PackedStore(keep_in_, plan.files, plan.n_bytes);
+  store_ = PackedStore(keep_in_, plan);
 }
 
 std::optional<Matrix> CpuOps::restore(const Matrix& shape, Use use) {

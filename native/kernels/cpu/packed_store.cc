@@ -28,14 +28,14 @@ constexpr uint64_t kSpare = uint64_t{1} << 30;  // bytes that must stay free on 
 uint64_t rounded_up(uint64_t n_bytes) { return (n_bytes + kHugePage - 1) / kHugePage * kHugePage; }
 
 // What tells this state of the model from any other; empty if a file cannot be asked.
-std::string identity_of(const std::vector<std::string>& sources) {
+std::string identity_of(const WeightsPlan& plan) {
   std::string text(kVersion);
-  for (const std::string& source : sources) {
+  text += "fingerprint " + std::to_string(plan.fingerprint) + '\n';
+  for (const std::string& source : plan.files) {
     struct stat info = {};
     if (source.find('\n') != std::string::npos || ::stat(source.c_str(), &info) != 0) return {};
     text += "source " + std::to_string(info.st_size) + ' ' + std::to_string(info.st_mtim.tv_sec) +
-            '.' + std::to_string(info.st_mtim.tv_nsec) + ' ' +
-            fs::absolute(source).lexically_normal().string() + '\n';
+            '.' + std::to_string(info.st_mtim.tv_nsec) + ' ' + fs::absolute(source).string() + '\n';
   }
   return text;
 }
@@ -48,7 +48,7 @@ uint64_t hash(std::string_view text) {
 }
 
 std::string file_name(const std::string& source) {
-  const fs::path path = fs::absolute(source).lexically_normal();
+  const fs::path path = fs::absolute(source);
   char digits[17] = {};
   std::to_chars(digits, digits + 16, hash(path.string()), 16);
   return path.stem().string() + '-' + digits + ".packed";
@@ -86,18 +86,17 @@ bool write_all(int fd, const std::byte* data, size_t n_bytes, uint64_t offset) {
 
 }  // namespace
 
-PackedStore::PackedStore(const std::string& folder, const std::vector<std::string>& sources,
-                         size_t n_bytes) {
+PackedStore::PackedStore(const std::string& folder, const WeightsPlan& plan) {
   try {
-    identity_ = identity_of(sources);
+    identity_ = identity_of(plan);
     if (folder.empty() || identity_.empty()) return;
     fs::create_directories(folder);
-    path_ = (fs::path(folder) / file_name(sources.front())).string();
+    path_ = (fs::path(folder) / file_name(plan.files.front())).string();
   } catch (const std::system_error&) {
     path_.clear();
     return;
   }
-  if (!open_kept()) begin(n_bytes);
+  if (!open_kept()) begin(plan.n_bytes);
 }
 
 // True if there is a file of this model, and all it says can be.
@@ -136,14 +135,17 @@ bool PackedStore::open_kept() {
 
 void PackedStore::begin(size_t n_bytes) {
   entries_.clear();
+  (void)::unlink(path_.c_str());  // of another state of the model: its room is wanted
   const std::string folder = fs::path(path_).parent_path().string();
-  struct statvfs disk = {};
-  const bool is_known = ::statvfs(folder.c_str(), &disk) == 0;
-  if (is_known && disk.f_bavail * disk.f_frsize > n_bytes + n_bytes / 16 + kSpare)
-    file_ = FileDescriptor(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
-  if (!is_known || !file_.is_open()) return give_up();
+  file_ = FileDescriptor(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
+  if (!file_.is_open() || !has_room(n_bytes)) return give_up();
   end_ = kHeaderBytes;
   state_ = State::writing;
+}
+
+bool PackedStore::has_room(uint64_t n_bytes) const {
+  struct statvfs disk = {};
+  return ::fstatvfs(file_.get(), &disk) == 0 && disk.f_bavail * disk.f_frsize > n_bytes + kSpare;
 }
 
 void PackedStore::give_up() {
@@ -167,6 +169,7 @@ const std::byte* PackedStore::next(const Matrix& shape, size_t n_bytes) {
       return map(entry.offset, n_bytes);
     }
   }
+  (void)::unlink(path_.c_str());
   give_up();
   return nullptr;
 }
@@ -174,39 +177,65 @@ const std::byte* PackedStore::next(const Matrix& shape, size_t n_bytes) {
 const std::byte* PackedStore::keep(const Matrix& shape, const Buffer& packed, ThreadPool& pool) {
   if (state_ != State::writing) return nullptr;
   // Pieces of the size of a huge page: so the system keeps them in pages of that size.
-  std::atomic<bool> is_written = true;
+  std::atomic<bool> is_written = has_room(packed.size());
   const auto n_pieces = static_cast<int64_t>(rounded_up(packed.size()) / kHugePage);
   pool.parallel_for(n_pieces, [&](int64_t piece, int) {
     const size_t first = static_cast<size_t>(piece) * kHugePage;
     const size_t n_bytes = std::min(kHugePage, packed.size() - first);
-    if (!write_all(file_.get(), packed.data() + first, n_bytes, end_ + first)) is_written = false;
+    if (is_written && !write_all(file_.get(), packed.data() + first, n_bytes, end_ + first))
+      is_written = false;
   });
   if (!is_written) {
     give_up();
     return nullptr;
   }
+  // On its way to the disk while the next one is packed; no more than one waits for it.
+  (void)::sync_file_range(file_.get(), static_cast<off_t>(end_), static_cast<off_t>(packed.size()),
+                          SYNC_FILE_RANGE_WRITE);
+  if (!entries_.empty())
+    (void)::sync_file_range(
+        file_.get(), static_cast<off_t>(entries_.back().offset),
+        static_cast<off_t>(entries_.back().n_bytes),
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
   entries_.push_back({shape, end_, packed.size()});
   end_ = rounded_up(end_ + packed.size());
   return map(entries_.back().offset, packed.size());
 }
 
-void PackedStore::finish() {
-  if (state_ != State::writing) return;
+bool PackedStore::finish() {
+  if (state_ != State::writing) {
+    file_ = FileDescriptor();  // mappings need none
+    return true;
+  }
   std::string header = identity_;
   for (const Entry& entry : entries_) header += line_of(entry.shape, entry.offset, entry.n_bytes);
   header += kEnd;
   // The data first: a header on the disk means that all of it is there.
-  const std::string name = "/proc/self/fd/" + std::to_string(file_.get());
-  const std::string draft = path_ + '.' + std::to_string(::getpid());
-  const bool is_kept =
+  const bool is_on_disk =
       header.size() <= kHeaderBytes && ::fdatasync(file_.get()) == 0 &&
       write_all(file_.get(), reinterpret_cast<const std::byte*>(header.data()), header.size(), 0) &&
-      ::fdatasync(file_.get()) == 0 &&
-      ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, draft.c_str(), AT_SYMLINK_FOLLOW) == 0;
-  const bool is_named = is_kept && ::rename(draft.c_str(), path_.c_str()) == 0;
-  if (is_kept && !is_named) (void)::unlink(draft.c_str());
-  if (!is_named) path_.clear();
+      ::fdatasync(file_.get()) == 0;
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(file_.get());
+  const std::string draft = path_ + '.' + std::to_string(::getpid());
+  (void)::unlink(draft.c_str());  // of a process that was killed here
+  const bool is_named =
+      is_on_disk &&
+      ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, draft.c_str(), AT_SYMLINK_FOLLOW) == 0 &&
+      ::rename(draft.c_str(), path_.c_str()) == 0;
+  if (!is_named) {
+    (void)::unlink(draft.c_str());
+    path_.clear();
+  }
+  if (!is_on_disk) mappings_.clear();
+  file_ = FileDescriptor();
   state_ = State::off;
+  return is_on_disk;
+}
+
+size_t PackedStore::mapped_bytes() const {
+  size_t n_bytes = 0;
+  for (const Mapping& mapping : mappings_) n_bytes += mapping.size();
+  return n_bytes;
 }
 
 }  // namespace gptoss::kernels::cpu

@@ -33,7 +33,8 @@ class ProfilingOps final : public Ops {
     return device_.restore(shape, use);
   }
   Matrix adopt(const Matrix& host, Use use) override { return device_.adopt(host, use); }
-  void finish_weights() override { device_.finish_weights(); }
+  bool finish_weights() override { return device_.finish_weights(); }
+  size_t mapped_bytes() const override { return device_.mapped_bytes(); }
   std::string weights_file() const override { return device_.weights_file(); }
 
   void embed(const EmbedArgs& args) override;

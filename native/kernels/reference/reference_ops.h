@@ -23,7 +23,8 @@ class ReferenceOps final : public Ops {
   void reserve(const Limits& limits) override;
   void expect_weights(const WeightsPlan&) override {}
   std::optional<Matrix> restore(const Matrix&, Use) override { return std::nullopt; }
-  void finish_weights() override {}
+  bool finish_weights() override { return true; }
+  size_t mapped_bytes() const override { return 0; }
   std::string weights_file() const override { return {}; }
   Matrix adopt(const Matrix& host, Use) override {
     return host;

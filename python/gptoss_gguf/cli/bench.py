@@ -11,7 +11,7 @@ from gptoss_gguf.bench.engine import Engine, GptossEngine
 from gptoss_gguf.bench.load import measure_loads
 from gptoss_gguf.bench.machine import Machine, measure_machine
 from gptoss_gguf.bench.measure import Row, measure
-from gptoss_gguf.bench.model import Model, describe_model
+from gptoss_gguf.bench.model import describe_model
 from gptoss_gguf.bench.peers import Peer, make_peer
 from gptoss_gguf.bench.profile import chrome_trace
 from gptoss_gguf.bench.progress import token_bar, turn_bar
@@ -55,7 +55,9 @@ def run_bench(
     if trace is not None and not trace.absolute().parent.is_dir():
         raise RequestError(f"--trace {trace}: the folder {trace.absolute().parent} does not exist")
     path = _model_path(model, synthetic, n_layers)
-    _note("measuring the machine and two loads of the model")
+    model_facts = describe_model(path)
+    stay = fit_together(model_facts.n_bytes)
+    _note("measuring the machine, and how long loading takes")
     machine = measure_machine(n_threads)
     _warn_if_busy(machine)
     peer = None if vs is None else make_peer(vs, path, n_threads=machine.n_threads, cases=todo)
@@ -66,11 +68,11 @@ def run_bench(
     with GptossEngine(
         path, device=device, n_threads=n_threads, cases=todo, weights_cache=weights_cache
     ) as engine:
-        context = Context(describe_model(path), engine, machine, loads, profile, quality)
+        context = Context(model_facts, engine, machine, loads, profile, quality)
         if peer is None:
             measured = _measured(engine, todo, n_repetitions, is_recorded, rows)
         else:
-            measured = _compared(engine, peer, todo, n_repetitions, is_recorded, context.model, rows)
+            measured = _compared(engine, peer, todo, n_repetitions, is_recorded, stay, rows)
         for line in report_lines(form, context, measured):
             print(line, flush=True)
     if trace is not None:
@@ -104,11 +106,10 @@ def _compared(
     todo: list[Case],
     n_rounds: int,
     profile: bool,
-    model: Model,
+    stay: bool,
     rows: list[Row],
 ) -> Iterator[Row]:
     """Measures the cases in turns with another engine, and keeps the rows."""
-    stay = fit_together(model.n_bytes)
     if not stay:
         _note("two copies of the model do not fit in memory: every turn loads it again")
     with turn_bar(engine.name, peer.name) as update:

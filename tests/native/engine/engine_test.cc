@@ -55,6 +55,20 @@ TEST(generates_until_the_limit) {
   check_no_pages(engine);
 }
 
+TEST(forced_tokens_come_before_sampled_ones) {
+  Engine engine(model_path(), options());
+  Request forced = request(10, 6);
+  forced.forced = {5, 4, 3};
+  const Chunk all = collect(*engine.submit(forced));
+  CHECK_EQ(all.tokens.size(), size_t{6});
+  CHECK(std::equal(forced.forced.begin(), forced.forced.end(), all.tokens.begin()));
+  // What follows is what a prompt with these tokens gets.
+  Request given = request(10, 3);
+  given.prompt.insert(given.prompt.end(), forced.forced.begin(), forced.forced.end());
+  const Chunk rest = collect(*engine.submit(given));
+  CHECK(std::equal(rest.tokens.begin(), rest.tokens.end(), all.tokens.begin() + 3));
+}
+
 TEST(a_stop_token_ends_and_is_part_of_the_output) {
   Engine engine(model_path(), options());
   const Chunk all = collect(*engine.submit(request(10, 20)));

@@ -1,10 +1,12 @@
 // Packed weights that wait for the next start.
 #include "kernels/cpu/packed_store.h"
 
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include "temp_dir.h"
@@ -40,11 +42,12 @@ struct Model {
   TempDir dir;
   std::string source = (dir.path() / "a model.gguf").string();
   std::string folder = (dir.path() / "cache" / "weights").string();
+  uint64_t fingerprint = 1;
   ThreadPool pool{2};
 
   Model() { write_source("first"); }
   void write_source(const std::string& text) const { std::ofstream(source) << text; }
-  PackedStore store() const { return PackedStore(folder, {source}, 1 << 20); }
+  PackedStore store() const { return PackedStore(folder, {1 << 20, {source}, fingerprint}); }
 
   // Keeps all matrices; the name of the file.
   std::string keep_all() {
@@ -54,7 +57,8 @@ struct Model {
       const std::byte* const data = writer.keep(shape(i), content(i), pool);
       CHECK(data != nullptr && holds(data, i));
     }
-    writer.finish();
+    CHECK_EQ(writer.mapped_bytes(), kBytes[0] + kBytes[1] + kBytes[2]);
+    CHECK(writer.finish());
     CHECK(std::filesystem::exists(writer.path()));
     return writer.path();
   }
@@ -106,8 +110,11 @@ TEST(a_changed_model_is_packed_again) {
   model.keep_all();
   model.write_source("second, longer");
   CHECK_EQ(model.n_restored(), size_t{0});
+  CHECK(std::filesystem::is_empty(model.folder));  // no room for what nobody can use
   model.keep_all();
   CHECK_EQ(model.n_restored(), std::size(kBytes));
+  model.fingerprint = 2;
+  CHECK_EQ(model.n_restored(), size_t{0});
 }
 
 TEST(matrices_that_are_asked_for_otherwise_are_packed_again) {
@@ -118,6 +125,8 @@ TEST(matrices_that_are_asked_for_otherwise_are_packed_again) {
   CHECK(reader.next(shape(2), kBytes[1]) == nullptr);
   CHECK(reader.next(shape(1), kBytes[1]) == nullptr);  // it has given up
   CHECK(reader.keep(shape(1), content(1), model.pool) == nullptr);
+  CHECK(reader.finish());
+  CHECK(std::filesystem::is_empty(model.folder));  // so the next start keeps what is asked for
 }
 
 TEST(a_start_that_ends_early_leaves_nothing) {
@@ -132,17 +141,17 @@ TEST(a_start_that_ends_early_leaves_nothing) {
 
 TEST(a_folder_that_cannot_be_is_no_error) {
   Model model;
-  PackedStore nowhere(model.source + "/folder", {model.source}, 1);
+  PackedStore nowhere(model.source + "/folder", {1, {model.source}, 1});
   CHECK(nowhere.path().empty());
   CHECK(nowhere.keep(shape(0), content(0), model.pool) == nullptr);
-  nowhere.finish();
-  PackedStore no_source(model.folder, {model.source + ".missing"}, 1);
+  CHECK(nowhere.finish());
+  PackedStore no_source(model.folder, {1, {model.source + ".missing"}, 1});
   CHECK(no_source.keep(shape(0), content(0), model.pool) == nullptr);
-  PackedStore no_room(model.folder, {model.source}, size_t{1} << 60);
+  PackedStore no_room(model.folder, {size_t{1} << 60, {model.source}, 1});
   CHECK(no_room.keep(shape(0), content(0), model.pool) == nullptr);
 }
 
-TEST(a_damaged_file_is_written_anew) {
+TEST(a_damaged_file_is_removed) {
   Model model;
   const std::string path = model.keep_all();
   const std::string whole = read(path);
@@ -170,7 +179,40 @@ TEST(a_damaged_file_is_written_anew) {
   for (const size_t n :
        {size_t{0}, size_t{10}, size_t{100}, kHugePage, 2 * kHugePage, whole.size() - 1})
     CHECK_EQ(restored(whole.substr(0, n)), size_t{0});
+  CHECK(!std::filesystem::exists(path));
+  model.keep_all();
+  CHECK_EQ(model.n_restored(), std::size(kBytes));
   std::filesystem::remove(path);
   std::filesystem::create_directory(path);
   CHECK_EQ(model.n_restored(), size_t{0});
+}
+
+TEST(a_disk_that_gets_full_on_the_way) {
+  Model model;
+  rlimit before = {};
+  CHECK_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{3 << 20, before.rlim_max};
+  CHECK_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  {
+    PackedStore writer = model.store();
+    const std::byte* const kept = writer.keep(shape(0), content(0), model.pool);
+    CHECK(kept != nullptr);
+    CHECK(writer.keep(shape(1), content(1), model.pool) == nullptr);
+    CHECK(holds(kept, 0));  // what was mapped stays
+    CHECK(writer.finish());
+    CHECK(writer.path().empty());
+  }
+  CHECK_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  CHECK(std::filesystem::is_empty(model.folder));
+}
+
+TEST(a_stale_file_and_no_room) {
+  Model model;
+  const std::string path = model.keep_all();
+  PackedStore no_room(model.folder, {size_t{1} << 60, {model.source}, 2});
+  CHECK(!std::filesystem::exists(path));
+  CHECK(no_room.keep(shape(0), content(0), model.pool) == nullptr);
+  CHECK(no_room.finish());
+  CHECK_EQ(no_room.mapped_bytes(), size_t{0});
 }

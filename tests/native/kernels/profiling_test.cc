@@ -1,6 +1,7 @@
 // The device around a device: passes every call on, and records it only when told to.
 #include <string>
 
+#include "idle_ops.h"
 #include "kernels/profiling/profiling_ops.h"
 #include "kernels/work.h"
 #include "testing.h"
@@ -11,23 +12,12 @@ using namespace gptoss::kernels;
 namespace {
 
 // A device that only notes what it was asked for.
-class NotingOps final : public Ops {
+class NotingOps final : public gptoss::testing::IdleOps {
  public:
   std::string seen;
 
   const char* name() const override { return "noting"; }
-  const char* isa() const override { return "abacus"; }
-  const char* arithmetic() const override { return "int8"; }
-  size_t kv_element_bytes() const override { return 2; }
-  size_t scratch_bytes(const Limits& limits) const override {
-    return static_cast<size_t>(limits.n_tokens);
-  }
   void reserve(const Limits&) override { seen += "reserve "; }
-  void expect_weights(const WeightsPlan&) override {}
-  std::optional<Matrix> restore(const Matrix&, Use) override { return std::nullopt; }
-  void finish_weights() override {}
-  std::string weights_file() const override { return {}; }
-  Matrix adopt(const Matrix& host, Use) override { return host; }
   void embed(const EmbedArgs&) override { seen += "embed "; }
   void norm(const NormArgs&) override { seen += "norm "; }
   void qkv_rope_append(const QkvArgs&) override { seen += "qkv_rope_append "; }

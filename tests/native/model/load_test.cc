@@ -4,6 +4,8 @@
 
 #include <gptoss/error.h>
 
+#include "base/check.h"
+#include "idle_ops.h"
 #include "kernels/devices.h"
 #include "kv/kv_cache.h"
 #include "model/model.h"
@@ -172,4 +174,35 @@ TEST(the_older_width_key_is_needed_only_without_the_newer) {
   CHECK_EQ(model.keys[4].second,
            static_cast<uint32_t>(TinyModel::kExperts));  // expert_count now gone
   CHECK(contains(refusal(model), "expert_count is missing"));
+}
+
+namespace {
+
+// Loses what it adopted the first time.
+class ForgetfulOps final : public testing::IdleOps {
+ public:
+  explicit ForgetfulOps(int n_losses) : n_losses_(n_losses) {}
+  kernels::Matrix adopt(const kernels::Matrix& host, kernels::Use) override {
+    ++n_adopted;
+    return host;
+  }
+  bool finish_weights() override { return --n_losses_ < 0; }
+  int n_adopted = 0;
+
+ private:
+  int n_losses_;
+};
+
+}  // namespace
+
+TEST(weights_that_a_device_lost_are_adopted_again) {
+  ThreadPool pool(1);
+  ForgetfulOps steady(0), forgetful(1), hopeless(2);
+  (void)model::Model::load(testing::tiny_model_path(), steady, pool);
+  const auto model = model::Model::load(testing::tiny_model_path(), forgetful, pool);
+  CHECK(steady.n_adopted > 0);
+  CHECK_EQ(forgetful.n_adopted, 2 * steady.n_adopted);
+  CHECK(model->config().n_layers > 0);
+  CHECK_THROWS(InternalError, model::Model::load(testing::tiny_model_path(), hopeless, pool),
+               "lost twice");
 }
