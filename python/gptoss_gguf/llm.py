@@ -47,7 +47,8 @@ class LLM:
         """Loads a model; downloads or converts it first where that is needed.
 
         model: path of a .gguf file, a Hugging Face checkpoint folder, "org/repo[:QUANT]",
-            "org/repo/file.gguf", "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b" or "gpt-oss-120b".
+            "org/repo/file.gguf", "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b", "gpt-oss-120b", or
+            "gpt-oss-demo": the tiny model in this package, which None is, too.
         device: "auto", or one of those that `gptoss info` lists.
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core that affinity and control groups allow.

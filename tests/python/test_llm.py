@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gptoss_gguf import LLM, SamplingParams
-from gptoss_gguf.errors import GptossError, ModelFileError, OutOfMemoryError, RequestError
+from gptoss_gguf import SamplingParams
+from gptoss_gguf.errors import OutOfMemoryError, RequestError
 from gptoss_gguf.output import TokenLogprob, Usage
 
 from .conftest import OpenFake, fake_engine
@@ -330,9 +330,3 @@ def test_close(open_fake: OpenFake) -> None:
     llm.close()
     with pytest.raises(RequestError, match="closed"):
         llm.generate("x")
-
-
-def test_no_model() -> None:
-    with pytest.raises(ModelFileError, match="no model given"):
-        LLM()
-    assert issubclass(ModelFileError, GptossError)

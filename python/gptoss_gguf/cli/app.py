@@ -42,7 +42,8 @@ class Format(StrEnum):
     csv = "csv"
 
 
-_MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], or gpt-oss-20b / gpt-oss-120b."
+_MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], gpt-oss-20b or gpt-oss-120b."
+_DEFAULT_MODEL = "the demo model in this package"
 _SAMPLING = "Sampling"
 _ENGINE = "Engine"
 
@@ -92,7 +93,9 @@ def run(
     prompt: Annotated[
         str | None, typer.Argument(help="What to ask. Without it: a chat, or the prompt from a pipe.")
     ] = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", help=_MODEL_HELP)] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help=_MODEL_HELP, show_default=_DEFAULT_MODEL)
+    ] = None,
     reasoning_effort: Annotated[
         Effort, typer.Option("--reasoning-effort", help="How long to think before answering.")
     ] = Effort.medium,

@@ -3,23 +3,29 @@
 from os import PathLike
 from pathlib import Path
 
-from gptoss_gguf.errors import ModelFileError
 from gptoss_gguf.models.converted import converted
-from gptoss_gguf.models.names import Checkpoint, GgufFile, HubModel, parse_name
+from gptoss_gguf.models.names import DEMO, Checkpoint, DemoModel, GgufFile, HubModel, parse_name
 from gptoss_gguf.progress import Reporter, reporter
+
+_DEMO_FILE = Path(__file__).parent / "gpt-oss-demo.gguf"
 
 
 def resolve_model(name: str | PathLike[str] | None, *, quiet: bool = False) -> Path:
     """Path of the GGUF file (the first part of a split one); downloads and converts where needed.
 
+    None is the demo model of the package; one line says so.
     Raises ModelFileError or RequestError with what is wrong and what to do.
     """
+    report = reporter(quiet=quiet)
     if name is None:
-        raise ModelFileError("no model given: pass a path or a name, such as gpt-oss-20b (-m in gptoss run)")
-    return _resolve(parse_name(name), reporter(quiet=quiet))
+        report.note(f"{DEMO}, a tiny demo model that knows very little; for the real one: -m gpt-oss-20b")
+        name = DEMO
+    return _resolve(parse_name(name), report)
 
 
-def _resolve(model: GgufFile | Checkpoint | HubModel, report: Reporter) -> Path:
+def _resolve(model: DemoModel | GgufFile | Checkpoint | HubModel, report: Reporter) -> Path:
+    if isinstance(model, DemoModel):
+        return _DEMO_FILE
     if isinstance(model, GgufFile):
         return model.path
     if isinstance(model, Checkpoint):
