@@ -112,12 +112,12 @@ def test_more_effort_thinks_longer(demo: LLM) -> None:
     efforts: tuple[ReasoningEffort, ...] = ("low", "medium", "high")
     lengths = []
     for effort in efforts:
-        thought, final = ask(demo, user("What is 23 + 45?"), effort=effort)
+        thought, final = ask(demo, user("What is 13 + 15?"), effort=effort)
         assert thought.channel == "analysis"
-        assert "68" in final.content
+        assert "28" in final.content
         lengths.append(len(thought.content))
     assert lengths == sorted(set(lengths))
-    assert [message.channel for message in ask(demo, user("What is 23 + 45?"), effort=None)] == ["final"]
+    assert [message.channel for message in ask(demo, user("What is 13 + 15?"), effort=None)] == ["final"]
 
 
 def test_a_tool_of_an_unseen_name_is_called_and_its_result_told(demo: LLM) -> None:
