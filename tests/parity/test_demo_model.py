@@ -15,6 +15,6 @@ def test_same_greedy_answers_as_transformers(device: str) -> None:
     with LLM("gpt-oss-demo", device=device, n_ctx=2048) as llm:
         params = SamplingParams(temperature=0, max_tokens=MAX_NEW_TOKENS)
         outputs = llm.generate([prompt for prompt, _ in goldens], params)
-    same = [output.token_ids == answer for output, (_, answer) in zip(outputs, goldens, strict=True)]
+    same = [list(output.token_ids) == answer for output, (_, answer) in zip(outputs, goldens, strict=True)]
     print(f"{device}: {sum(same)} of {len(same)} answers are the same")
     assert sum(same) >= 0.95 * N_PROMPTS
