@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from gptoss_gguf import LLM, SamplingParams
+from gptoss_gguf.cli.info import print_info
 from gptoss_gguf.harmony import (
     DeveloperContent,
     FunctionTool,
@@ -83,6 +84,13 @@ def test_it_is_the_default_and_says_so(capsys: pytest.CaptureFixture[str]) -> No
     with LLM("gpt-oss-demo", n_ctx=512):
         assert capsys.readouterr().err == ""
     assert resolve_model("gpt-oss-demo").stat().st_size <= 6_000_000
+
+
+def test_info_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_info("gpt-oss-demo", list_tensors=False, as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["metadata"]["general.architecture"] == "gpt-oss"
+    assert facts["file_bytes"] <= 6_000_000
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ ALIASES = {
     "gpt-oss-120b": "ggml-org/gpt-oss-120b-GGUF",
 }
 DEMO = "gpt-oss-demo"  # the small model inside the package
+_DEMO_FILE = Path(__file__).parent / "gpt-oss-demo.gguf"
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _REPO = re.compile(
     rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^/:@][^:@]*?))?(?:/(?P<file>[^:@]+\.gguf)|:(?P<quant>[\w.-]+))?"
@@ -20,11 +21,6 @@ _FORMS = (
     "a .gguf file, a checkpoint folder, org/repo[:QUANT], org/repo/file.gguf, "
     f"hf://org/repo[@revision][/file.gguf], or one of {', '.join([*ALIASES, DEMO])}"
 )
-
-
-@dataclass(frozen=True)
-class DemoModel:
-    """The model inside the package."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class HubModel:
         return self.repo + "".join(f"{mark}{value}" for mark, value in parts if value)
 
 
-def parse_name(name: str | PathLike[str]) -> DemoModel | GgufFile | Checkpoint | HubModel:
+def parse_name(name: str | PathLike[str]) -> GgufFile | Checkpoint | HubModel:
     """Reads a model name; what exists on this machine comes first. A Path is never a name on the hub.
 
     Raises RequestError, ModelFileError.
@@ -77,7 +73,7 @@ def parse_name(name: str | PathLike[str]) -> DemoModel | GgufFile | Checkpoint |
     if alias in ALIASES:
         return HubModel(ALIASES[alias], quant=quant or None)
     if name == DEMO:
-        return DemoModel()
+        return GgufFile(_DEMO_FILE)
     if name.startswith(("/", ".", "~")) or name.count("/") == 0:
         missing = "no such file or folder" if "/" in name or name.endswith(".gguf") else "unknown model"
         raise ModelFileError(f"{name}: {missing}; a model is {_FORMS}")

@@ -4,10 +4,8 @@ from os import PathLike
 from pathlib import Path
 
 from gptoss_gguf.models.converted import converted
-from gptoss_gguf.models.names import DEMO, Checkpoint, DemoModel, GgufFile, HubModel, parse_name
+from gptoss_gguf.models.names import DEMO, Checkpoint, GgufFile, HubModel, parse_name
 from gptoss_gguf.progress import Reporter, reporter
-
-_DEMO_FILE = Path(__file__).parent / "gpt-oss-demo.gguf"
 
 
 def resolve_model(name: str | PathLike[str] | None, *, quiet: bool = False) -> Path:
@@ -23,9 +21,7 @@ def resolve_model(name: str | PathLike[str] | None, *, quiet: bool = False) -> P
     return _resolve(parse_name(name), report)
 
 
-def _resolve(model: DemoModel | GgufFile | Checkpoint | HubModel, report: Reporter) -> Path:
-    if isinstance(model, DemoModel):
-        return _DEMO_FILE
+def _resolve(model: GgufFile | Checkpoint | HubModel, report: Reporter) -> Path:
     if isinstance(model, GgufFile):
         return model.path
     if isinstance(model, Checkpoint):
