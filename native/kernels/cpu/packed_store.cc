@@ -150,7 +150,6 @@ bool PackedStore::has_room(uint64_t n_bytes) const {
 
 void PackedStore::give_up() {
   state_ = State::off;
-  file_ = FileDescriptor();
   path_.clear();
 }
 
@@ -203,16 +202,25 @@ const std::byte* PackedStore::keep(const Matrix& shape, const Buffer& packed, Th
 }
 
 bool PackedStore::finish() {
-  if (state_ != State::writing) {
-    file_ = FileDescriptor();  // mappings need none
-    return true;
+  // What was written and could not be stored is lost, also if writing ended early.
+  const bool is_on_disk = end_ == 0 || ::fdatasync(file_.get()) == 0;
+  if (!is_on_disk) {
+    mappings_.clear();
+    give_up();
   }
+  if (state_ == State::writing && !give_name()) path_.clear();
+  state_ = State::off;
+  file_ = FileDescriptor();  // mappings need none
+  return is_on_disk;
+}
+
+// Writes the header, behind the data: on the disk, it means that all of it is there.
+bool PackedStore::give_name() {
   std::string header = identity_;
   for (const Entry& entry : entries_) header += line_of(entry.shape, entry.offset, entry.n_bytes);
   header += kEnd;
-  // The data first: a header on the disk means that all of it is there.
   const bool is_on_disk =
-      header.size() <= kHeaderBytes && ::fdatasync(file_.get()) == 0 &&
+      header.size() <= kHeaderBytes &&
       write_all(file_.get(), reinterpret_cast<const std::byte*>(header.data()), header.size(), 0) &&
       ::fdatasync(file_.get()) == 0;
   const std::string unnamed = "/proc/self/fd/" + std::to_string(file_.get());
@@ -222,14 +230,8 @@ bool PackedStore::finish() {
       is_on_disk &&
       ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, draft.c_str(), AT_SYMLINK_FOLLOW) == 0 &&
       ::rename(draft.c_str(), path_.c_str()) == 0;
-  if (!is_named) {
-    (void)::unlink(draft.c_str());
-    path_.clear();
-  }
-  if (!is_on_disk) mappings_.clear();
-  file_ = FileDescriptor();
-  state_ = State::off;
-  return is_on_disk;
+  if (!is_named) (void)::unlink(draft.c_str());
+  return is_named;
 }
 
 size_t PackedStore::mapped_bytes() const {

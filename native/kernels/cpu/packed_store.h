@@ -51,6 +51,7 @@ class PackedStore {
   bool open_kept();
   void begin(size_t n_bytes);
   void give_up();
+  bool give_name();
   const std::byte* map(uint64_t offset, size_t n_bytes);
   bool has_room(uint64_t n_bytes) const;
 
