@@ -1,7 +1,6 @@
 // Crossings between Python and C++ that pybind11 does not do the way we need.
 #pragma once
 
-#include <cxxabi.h>
 #include <exception>
 #include <optional>
 #include <pybind11/pybind11.h>
@@ -28,8 +27,6 @@ auto without_gil(F f) {
   std::optional<decltype(f())> result;
   try {
     result.emplace(f());
-  } catch (abi::__forced_unwind&) {
-    throw;  // f itself came back after the end
   } catch (...) {
     error = std::current_exception();
   }
