@@ -27,7 +27,7 @@ class LlamaCpp:
         model_params = self._api.llama_model_default_params()
         if hasattr(model_params, "load_mode"):
             model_params.load_mode = self._api.LLAMA_LOAD_MODE_NONE
-        else:  # before llama-cpp-python 0.3.20
+        else:  # older versions
             model_params.use_mmap = False
         model_params.n_gpu_layers = 0
         self._model = self._api.llama_model_load_from_file(path.encode(), model_params)

@@ -7,10 +7,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include <gptoss/error.h>
+
+#include "base/mapping.h"
 
 namespace gptoss::gguf {
 namespace {
@@ -18,20 +19,6 @@ namespace {
 // The header of a gpt-oss file is about 13 MB: read ahead this much, the kernel's own read-ahead
 // does the rest.
 constexpr size_t kReadAhead = size_t{16} << 20;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string describe(int error) { return std::generic_category().message(error); }
 
@@ -52,8 +39,8 @@ std::string describe(int error) { return std::generic_category().message(error);
 
 FileMap FileMap::open(const std::string& path) {
   // O_NONBLOCK keeps a FIFO from blocking here; it has no effect on regular files.
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) fail_errno(path, errno);
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.is_open()) fail_errno(path, errno);
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) fail_errno(path, errno);
   if (S_ISDIR(info.st_mode)) {
