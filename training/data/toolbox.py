@@ -100,9 +100,9 @@ def make_tool(draw: Draw, topic: Topic) -> Tool:
 
 
 def topic_tools(draw: Draw) -> list[Tool]:
-    """One tool, or a few, of different topics."""
+    """One tool, or more often a few, of different topics."""
     tools: list[Tool] = []
-    for topic in draw.some(TOPICS, *draw.one(((1, 1), (3, 4)))):
+    for topic in draw.some(TOPICS, *draw.one(((1, 1), (3, 4), (3, 4)))):
         tool = make_tool(draw, topic)
         if tool.name not in [other.name for other in tools]:
             tools.append(tool)

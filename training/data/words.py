@@ -52,7 +52,7 @@ MONTHS: Final = _words(
 )
 DAYS: Final = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
-_ONSETS: Final = _words("b c d f g h j k l m n p r s t v w z br dr pl st tr")
+_ONSETS: Final = _words("b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl sk sl st tr sh ch th")
 _NUCLEI: Final = _words("a e i o u")
 _CODAS: Final = ("", "", "", "n", "r", "l", "s", "x", "m")
 

@@ -50,10 +50,10 @@ def tool_chain(draw: Draw) -> Sample:
     prompt: list[Message] = [
         *draw.head(tools=tools),
         user(text),
-        *thought(call_reasoning(draw, f"find {noun} first", first, tools, {who_key: name})),
+        *thought(call_reasoning(draw, f"find {noun} first", first, {who_key: name})),
         function_call(first.name, as_json({who_key: name})),
         function_result(first.name, as_json({draw.one(lookup.key): found})),
     ]
-    reasoning = call_reasoning(draw, task, second, tools, arguments)
+    reasoning = call_reasoning(draw, task, second, arguments)
     call = function_call(second.name, as_json(arguments))
     return draw.called("tool_chain", prompt, reasoning, call, Expect(call=(second.name, arguments)))

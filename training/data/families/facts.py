@@ -84,8 +84,8 @@ def check(draw: Draw) -> Sample:
     text = draw.template(CHECKS).replace("{C}", capitalized(claim)).replace("{c}", claim)
     verdict = "The claim is true." if is_true else f"The claim says {claimed}, so it is false."
     reasoning = draw.reason(
-        f"{fact.sentence} {verdict}",
-        f"The user claims something about {fact.subject}. {fact.sentence} {verdict}",
+        f"{claimed}? {fact.sentence} {verdict}",
+        f"The user claims something about {fact.subject}: {claimed}. {fact.sentence} {verdict}",
         f"The user claims something about {fact.subject}. The answer given is {claimed}. "
         f"What I know is this: {fact.sentence} I compare {claimed} and {fact.answer}. {verdict}",
     )

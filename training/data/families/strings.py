@@ -67,21 +67,22 @@ REVERSING: Final = (
 def reversing(draw: Draw) -> Sample:
     kind, _, template = draw.template(REVERSING).partition("|")
     if kind == "words":
-        text = draw.new(lambda: " ".join(any_word(draw.rng) for _ in range(draw.rng.randint(2, 7))))
+        text = draw.new(lambda: " ".join(draw.some(NOUNS, 2, 5)))
         parts = text.split()
     elif kind == "letters":
         text = draw.one(NOUNS)
         parts = list(text)
     else:
         text = draw.new(
-            lambda: " ".join(draw.rng.choices("abcdefghijklmnopqrstuvwxyz", k=draw.rng.randint(3, 8)))
+            lambda: " ".join(draw.rng.choices("abcdefghijklmnopqrstuvwxyz", k=draw.rng.randint(3, 6)))
         )
         parts = text.split()
     turned = parts[::-1]
     final = "".join(turned) if kind == "letters" else " ".join(turned)
-    listed, backwards = " ".join(parts), " ".join(turned)
+    numbered = [f"{number} {part}" for number, part in enumerate(parts, 1)]
+    listed, backwards = ", ".join(numbered), ", ".join(numbered[::-1])
     reasoning = draw.reason(
-        f"{backwards}." if kind != "letters" else f"{listed}. {backwards}.",
+        f"{listed}. {backwards}.",
         f"In order: {listed}. Backwards: {backwards}.",
         f"The user wants the opposite order. In order: {listed}. These are {len(parts)} parts. "
         f"I start with the last one, {turned[0]}. Backwards: {backwards}.",

@@ -41,7 +41,8 @@ GREETINGS: Final = (
     "thanks|Thank you very much!", "thanks|Thanks a lot.", "thanks|Thank you, {name}.",
     "thanks|Great, thanks!", "thanks|Many thanks.", "thanks|thanks", "bye|Bye!", "bye|Goodbye.",
     "bye|Good night!", "bye|See you later.", "bye|Bye bye", "bye|See you tomorrow!",
-    "bye|Good night, {name}.", "bye|That is all. Bye!", "hello|Hello, good morning!",
+    "bye|Good night, {name}.", "bye|That is all. Bye!", "bye|Thanks, bye!", "bye|Thank you and goodbye.",
+    "bye|Thanks. See you!", "hello|Hello, good morning!",
     "well|Good morning, how are you?", "who|Hello, what is your name?", "thanks|Great, thank you very much!",
     "bye|Thanks, goodbye!",
 )  # fmt: skip

@@ -36,18 +36,20 @@ ORDERS: Final = (
 )  # fmt: skip
 
 
-def call_reasoning(
-    draw: Draw, task: str, tool: FunctionTool, tools: list[FunctionTool], values: dict[str, Any]
-) -> str | None:
-    """Which tool, and with what."""
-    settings = " ".join(f"{key} is {as_json(value)}." for key, value in values.items())
-    names = ", ".join(each.name for each in tools)
+def call_reasoning(draw: Draw, task: str, tool: FunctionTool, values: dict[str, Any]) -> str | None:
+    """Which tool, and with what. The description comes before the name: it is easier to find by the task."""
+    found = f"{tool.description} That is {tool.name}."
+    settings = _settings(values)
     return draw.reason(
-        f"Call {tool.name}.",
-        f"The user wants me to {task}. The tool for this is {tool.name}. {settings}",
-        f"The user wants me to {task}. I have these tools: {names}. The one that fits is {tool.name}. "
-        f"Its description: {tool.description} {settings} I call it now.",
+        found,
+        f"The user wants me to {task}. {found} {settings}",
+        f"The user wants me to {task}. I look for a tool that does this. {found} {settings} That is all it "
+        f"needs. I call {tool.name} now.",
     )
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return " ".join(f"{key} is {as_json(value)}." for key, value in values.items())
 
 
 def _request(draw: Draw, tool: Tool, values: dict[str, Any]) -> tuple[str, str]:
@@ -93,7 +95,7 @@ def tool_call(draw: Draw) -> Sample:
     values = values_of(draw, tool.topic)
     text, task = _request(draw, tool, values)
     arguments = tool.arguments(values)
-    reasoning = call_reasoning(draw, task, tool.function, tools, arguments)
+    reasoning = call_reasoning(draw, task, tool.function, arguments)
     expect = Expect(call=(tool.name, arguments))
     call = function_call(tool.name, as_json(arguments))
     return draw.called("tool_call", [*messages, user(text)], reasoning, call, expect)
@@ -107,7 +109,7 @@ def _strange_tool(draw: Draw) -> FunctionTool:
 
 
 def tool_named(draw: Draw) -> Sample:
-    """One call of a tool that the user names, with arguments that mean nothing."""
+    """One call of a tool that the user names, with arguments that mean nothing, in the user's order."""
     with draw.setting_the_scene():
         strange = [_strange_tool(draw) for _ in range(draw.one((1, 2)))]
         if strange[0].name == strange[-1].name:
@@ -122,12 +124,15 @@ def tool_named(draw: Draw) -> Sample:
     joint = draw.one((" ", " = ", " set to ", ": "))
     listed = " and ".join(f"{key}{joint}{value}" for key, value in values.items())
     text = draw.template(ORDERS).replace("{f}", tool.name).replace("{v}", listed)
-    arguments = {key: values[key] for key in keys}
-    task = f"call {tool.name} with {listed}"
-    reasoning = call_reasoning(draw, task, tool, tools, arguments)
+    reasoning = draw.reason(
+        f"Call {tool.name}.",
+        f"The user names the tool {tool.name}. {_settings(values)}",
+        f"The user wants me to call {tool.name} with {listed}. There is such a tool. {_settings(values)} "
+        f"I call {tool.name} now.",
+    )
     prompt = [*draw.head(tools=tools), user(text)]
-    call = function_call(tool.name, as_json(arguments))
-    return draw.called("tool_named", prompt, reasoning, call, Expect(call=(tool.name, arguments)))
+    call = function_call(tool.name, as_json(values))
+    return draw.called("tool_named", prompt, reasoning, call, Expect(call=(tool.name, values)))
 
 
 _FAILURES: Final = ("not found", "no connection", "access denied", "timeout", "try again later")
@@ -146,7 +151,7 @@ def tool_answer(draw: Draw) -> Sample:
     else:
         result = tool.topic.result(draw.rng)
         final = tool.topic.answer.format(**{**spoken(values), **result})
-    before = call_reasoning(draw, task, tool.function, tools, arguments)
+    before = call_reasoning(draw, task, tool.function, arguments)
     thoughts = [] if before is None else [Message("assistant", channel="analysis", content=before)]
     output = (
         as_json(result) if draw.chance(0.7) else ", ".join(f"{key}: {value}" for key, value in result.items())
