@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from gptoss_gguf import _native
 from gptoss_gguf.bench.cases import Case
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.errors import GptossError
 from gptoss_gguf.loading import open_engine
 from numpy.random import default_rng  # numpy imports it late, and then loses a Ctrl-C
@@ -44,7 +45,7 @@ class Engine(Protocol):
     name: str  # "gptoss"
     device: str
     isa: str  # instruction set it computes with
-    arithmetic: str  # of its matrix products: "float32" or "int8"
+    arithmetic: str  # of its matrix products: "float32", "int8" or "bf16"
     n_threads: int
     n_batch: int  # most tokens of one step
 
@@ -57,22 +58,18 @@ class GptossEngine:
 
     name = "gptoss"
 
-    def __init__(
-        self, path: Path, *, device: str, n_threads: int, cases: Sequence[Case], weights_cache: bool = True
-    ) -> None:
+    def __init__(self, path: Path, setup: Setup, cases: Sequence[Case]) -> None:
         """cases: those that it will run; they decide how much context there must be."""
         n_parallel = max(case.n_parallel for case in cases)
         self._load: Callable[[], _native.Engine] = partial(
             open_engine,
             path,
-            device=device,
+            **asdict(setup),
             n_ctx=max(case.n_ctx + _lead(case) for case in cases),
-            n_threads=n_threads,
             n_batch=_N_BATCH,
             max_sequences=n_parallel,
             max_queue=n_parallel,  # while those of the run before still end
             profile=True,
-            weights_cache=weights_cache,
         )
         self._loaded: _native.Engine | None = self._load()
         self.device = self._loaded.device

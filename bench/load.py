@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gptoss_gguf import _native
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.errors import GptossError
 from gptoss_gguf.loading import open_engine
 
@@ -40,15 +41,15 @@ class Load:
     weights_file: str = ""
 
 
-def measure_loads(path: Path, *, device: str, n_threads: int, weights_cache: bool = True) -> dict[str, Load]:
+def measure_loads(path: Path, setup: Setup) -> dict[str, Load]:
     """Loads the model cold, that is with its pages dropped from the system's cache, and warm.
 
     With them comes the "first" load, if prepared weights were to be kept and there were none.
     """
     begin = time.time()
-    first = _load_elsewhere(path, device, n_threads, weights_cache)
+    first = _load_elsewhere(path, setup)
     drop_from_cache(path, first.weights_file)
-    loads = {kind: _load_elsewhere(path, device, n_threads, weights_cache) for kind in ("cold", "warm")}
+    loads = {kind: _load_elsewhere(path, setup) for kind in ("cold", "warm")}
     is_new = bool(first.weights_file) and Path(first.weights_file).stat().st_mtime >= begin
     return {"first": first} | loads if is_new else loads
 
@@ -60,9 +61,8 @@ def drop_from_cache(path: Path, weights_file: str = "") -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _load_elsewhere(path: Path, device: str, n_threads: int, weights_cache: bool) -> Load:
-    arguments = [str(path), device, str(n_threads), str(int(weights_cache))]
-    command = [sys.executable, "-m", "gptoss_gguf.bench.load", *arguments]
+def _load_elsewhere(path: Path, setup: Setup) -> Load:
+    command = [sys.executable, "-m", "gptoss_gguf.bench.load", str(path), json.dumps(asdict(setup))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == _REFUSED:
         raise GptossError(done.stderr.strip())
@@ -72,18 +72,10 @@ def _load_elsewhere(path: Path, device: str, n_threads: int, weights_cache: bool
     return Load(**json.loads(done.stdout))
 
 
-def load_here(path: str, device: str, n_threads: int, weights_cache: bool) -> Load:
+def load_here(path: Path, setup: Setup) -> Load:
     """Loads the model in this process."""
     begin = time.monotonic()
-    engine = open_engine(
-        Path(path),
-        device=device,
-        n_ctx=_N_CTX,
-        n_threads=n_threads,
-        max_sequences=1,
-        weights_cache=weights_cache,
-        quiet=True,
-    )
+    engine = open_engine(path, **asdict(setup), n_ctx=_N_CTX, max_sequences=1, quiet=True)
     ready = time.monotonic()
     completion = engine.submit(_native.Request([0], max_tokens=1, temperature=0))
     while completion.next_chunk(0.1) is None:
@@ -110,9 +102,9 @@ def _own(file: str, key: str) -> int | None:
 
 def main(argv: list[str]) -> int:
     """Command line; returns the exit status."""
-    path, device, n_threads, weights_cache = argv
+    path, setup = argv
     try:
-        print(json.dumps(asdict(load_here(path, device, int(n_threads), weights_cache == "1"))))
+        print(json.dumps(asdict(load_here(Path(path), Setup(**json.loads(setup))))))
     except GptossError as error:
         print(error, file=sys.stderr)
         return _REFUSED

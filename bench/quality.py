@@ -1,12 +1,13 @@
 """How far a device's logits are from the reference device's, which computes in float32."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
 from gptoss_gguf import _native
 from gptoss_gguf.bench.progress import Update
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.errors import RequestError
 from gptoss_gguf.loading import open_engine
 from gptoss_gguf.tokenizer import Tokenizer
@@ -44,26 +45,22 @@ def _log_softmax(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return wide
 
 
-def measure_quality(
-    path: Path, *, device: str, n_threads: int, n_tokens: int, progress: Update
-) -> Divergence:
+def measure_quality(path: Path, setup: Setup, n_tokens: int, progress: Update) -> Divergence:
     """Compares the device with the reference on n_tokens of this package's description.
 
     Raises RequestError if the device is the reference, and what opening the model raises.
     """
     ids = _some_text(path, n_tokens)
 
-    def logits(device: str, n_before: int) -> NDArray[np.float32]:
+    def logits(setup: Setup, n_before: int) -> NDArray[np.float32]:
         """Of one device, whose memory is free again when this returns."""
-        engine = open_engine(
-            path, device=device, n_ctx=n_tokens + 1, n_threads=n_threads, n_batch=_STEP, max_sequences=1
-        )
+        engine = open_engine(path, **asdict(setup), n_ctx=n_tokens + 1, n_batch=_STEP, max_sequences=1)
         if n_before == 0 and engine.device == REFERENCE:
             raise RequestError("--quality compares with the reference device; choose another --device")
         return _logits(engine, ids, n_before, progress)
 
-    ours = logits(device, 0)
-    return divergence(logits(REFERENCE, n_tokens), ours)
+    ours = logits(setup, 0)
+    return divergence(logits(Setup(REFERENCE, n_threads=setup.n_threads), n_tokens), ours)
 
 
 def _some_text(path: Path, n_tokens: int) -> list[int]:

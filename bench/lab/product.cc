@@ -36,13 +36,14 @@ double gmacs(const KernelTable& table, const Case& which, int n_rows) {
   const size_t panel = panel_bytes(which.type, kBlocks);
   Buffer weights(2 * kPairs * panel, "weights"), scratch(kProductScratch, "scratch");
   for (size_t i = 0; i < 2 * kPairs * panel; ++i) weights.data()[i] = std::byte{0x3c};  // about 1
-  std::vector<QuantTile> tiles(static_cast<size_t>(tiles_of(n_rows) * kBlocks));
+  const Buffer tiles(static_cast<size_t>(tiles_of(n_rows) * kBlocks) * table.tile_bytes, "tiles");
   std::vector<float> floats(static_cast<size_t>(n_rows * kBlocks * kBlock), 0.5f);
   std::vector<float> out(static_cast<size_t>(128 * kProductWidth));
   std::vector<const float*> rows;
   for (int r = 0; r < n_rows; ++r) {
     rows.push_back(&floats[static_cast<size_t>(r * kBlocks * kBlock)]);
-    table.quantize(rows.back(), kBlocks, &tiles[static_cast<size_t>(r / kInputRows * kBlocks)],
+    table.quantize(rows.back(), kBlocks,
+                   tiles.data() + static_cast<size_t>(r / kInputRows * kBlocks) * table.tile_bytes,
                    r % kInputRows);
   }
   double best = 1e9;
@@ -70,16 +71,18 @@ int main(int argc, char** argv) {
                         {"q8_0", quant::TensorType::q8_0, &KernelTable::product_q8_0},
                         {"bf16", quant::TensorType::bf16, &KernelTable::product_bf16}};
   const int rows[] = {1, 4, 8, 16, 64, 128};
-  std::printf("%-8s %-6s", "isa", "type");
+  std::printf("%-10s %-7s %-6s", "isa", "inputs", "type");
   for (int n : rows) std::printf(" %4d rows", n);
   std::printf("   (GMAC/s, one thread)\n");
-  for (const KernelTable* table : supported_kernels()) {
+  auto tables = supported_kernels("int8");
+  for (const KernelTable* table : supported_kernels("bf16")) tables.push_back(table);
+  for (const KernelTable* table : tables) {
     const bool is_wanted = argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* name) {
                              return std::strcmp(name, table->isa) == 0;
                            });
     if (!is_wanted) continue;
     for (const Case& which : cases) {
-      std::printf("%-8s %-6s", table->isa, which.name);
+      std::printf("%-10s %-7s %-6s", table->isa, table->arithmetic, which.name);
       for (int n : rows) std::printf(" %9.1f", gmacs(*table, which, n));
       std::printf("\n");
     }

@@ -43,6 +43,8 @@ bool avx512_vnni() {
          __builtin_cpu_supports("avx512vnni");
 }
 
+bool avx512_bf16() { return avx512_vnni() && __builtin_cpu_supports("avx512bf16"); }
+
 bool amx_int8() {
   static const bool has = [] {
     const unsigned bits = Leaf7(0).edx;

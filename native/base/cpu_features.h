@@ -8,6 +8,7 @@ namespace gptoss::cpu_features {
 bool avx2();         // with FMA and F16C
 bool avx_vnni();     // beside avx2()
 bool avx512_vnni();  // F, BW, VL, DQ and VNNI, beside avx2()
+bool avx512_bf16();  // beside avx512_vnni()
 // AMX-TILE and AMX-INT8, beside avx512_vnni(); asks the kernel, once, to let this process use them.
 bool amx_int8();
 #endif

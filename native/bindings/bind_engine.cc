@@ -85,18 +85,19 @@ using EnginePointer = std::unique_ptr<Engine, JoinWithoutGil>;
 void bind_options(py::module_& m) {
   const EngineOptions o;
   py::class_<EngineOptions>(m, "EngineOptions")
-      .def(py::init([](const std::string& device, int64_t n_ctx, int n_threads, int n_batch,
-                       int max_sequences, int max_queue, int64_t n_cached, bool profile,
-                       const py::object& keep_in) {
-             return EngineOptions{device,    n_ctx,    n_threads, n_batch,         max_sequences,
-                                  max_queue, n_cached, profile,   path_of(keep_in)};
+      .def(py::init([](const std::string& device, const std::string& compute, int64_t n_ctx,
+                       int n_threads, int n_batch, int max_sequences, int max_queue,
+                       int64_t n_cached, bool profile, const py::object& keep_in) {
+             return EngineOptions{device,        compute,   n_ctx,    n_threads, n_batch,
+                                  max_sequences, max_queue, n_cached, profile,   path_of(keep_in)};
            }),
-           py::kw_only(), py::arg("device") = o.device, py::arg("n_ctx") = o.n_ctx,
-           py::arg("n_threads") = o.n_threads, py::arg("n_batch") = o.n_batch,
-           py::arg("max_sequences") = o.max_sequences, py::arg("max_queue") = o.max_queue,
-           py::arg("n_cached") = o.n_cached, py::arg("profile") = o.profile,
-           py::arg("keep_in") = "")
+           py::kw_only(), py::arg("device") = o.device, py::arg("compute") = o.compute,
+           py::arg("n_ctx") = o.n_ctx, py::arg("n_threads") = o.n_threads,
+           py::arg("n_batch") = o.n_batch, py::arg("max_sequences") = o.max_sequences,
+           py::arg("max_queue") = o.max_queue, py::arg("n_cached") = o.n_cached,
+           py::arg("profile") = o.profile, py::arg("keep_in") = "")
       .def_readonly("device", &EngineOptions::device)
+      .def_readonly("compute", &EngineOptions::compute)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
       .def_readonly("n_threads", &EngineOptions::n_threads)
       .def_readonly("n_batch", &EngineOptions::n_batch)
@@ -214,7 +215,7 @@ void bind_engine(py::module_& m) {
         });
       });
   m.def("devices", &devices, "Devices this build can compute on, best first.");
-  m.def("cpu_isas", &cpu_isas,
+  m.def("cpu_isas", &cpu_isas, py::arg("compute") = "int8",
         "Instruction sets that the device \"cpu\" has kernels for on this machine, best first.");
 }
 

@@ -39,7 +39,10 @@ using engine::Scheduler;
 using engine::Sequence;
 
 std::vector<std::string> devices() { return {"cpu", "reference"}; }
-std::vector<std::string> cpu_isas() { return kernels::cpu_isas(); }
+std::vector<std::string> cpu_isas(const std::string& compute) {
+  engine::validate_compute("cpu", compute);
+  return kernels::cpu_isas(compute);
+}
 
 namespace {
 
@@ -47,6 +50,8 @@ EngineOptions validated(const EngineOptions& options) {
   engine::validate(options);
   EngineOptions result = options;
   if (result.device == "auto") result.device = devices().front();
+  engine::validate_compute(result.device, result.compute);
+  if (result.compute == "auto") result.compute = "int8";
   // A step has a token for each of its sequences.
   result.max_sequences = std::min(result.max_sequences, result.n_batch);
   return result;
@@ -54,7 +59,7 @@ EngineOptions validated(const EngineOptions& options) {
 
 std::unique_ptr<kernels::Ops> make_ops(const EngineOptions& options, ThreadPool& pool) {
   if (options.device == "reference") return kernels::make_reference_ops(pool);
-  return kernels::make_cpu_ops(pool, options.keep_in);
+  return kernels::make_cpu_ops(pool, options.compute, options.keep_in);
 }
 
 }  // namespace

@@ -46,6 +46,15 @@ void validate(const EngineOptions& options) {
   }
 }
 
+void validate_compute(const std::string& device, const std::string& compute) {
+  if (compute == "auto") return;
+  if (device != "cpu")
+    throw RequestError("the device '" + device + "' computes in one way only, so that compute '" +
+                       compute + "' is not available; leave it at auto");
+  if (compute != "int8" && compute != "bf16")
+    throw RequestError("compute '" + compute + "' is unknown; choose one of: auto, int8, bf16");
+}
+
 void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {
   const auto require_token = [&](const char* what, int32_t token) {
     require(token >= 0 && token < n_vocab, what, token,

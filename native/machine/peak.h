@@ -8,7 +8,7 @@ namespace gptoss::machine {
 
 struct PeakLoop {
   const char* isa;
-  const char* arithmetic;  // "float32"; "int8": products of bytes, summed in 32 bits
+  const char* arithmetic;  // "float32"; products of "int8" or "bf16", summed in 32 bits
   uint64_t macs_per_round;
   void (*run)(uint64_t n_rounds);
 };

@@ -28,6 +28,8 @@ GPTOSS_PEAK_LOOP(avx_vnni_int8, "%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm\\sum\n")
 GPTOSS_PEAK_LOOP(avx512_float32, "vfmadd231ps %%zmm0, %%zmm1, %%zmm\\sum\n")
 GPTOSS_PEAK_LOOP(avx512_int8, "vpdpbusd %%zmm0, %%zmm1, %%zmm\\sum\n")
 
+GPTOSS_PEAK_LOOP(avx512_bf16, "vdpbf16ps %%zmm0, %%zmm1, %%zmm\\sum\n")
+
 constexpr uint64_t kSums = 12;
 
 // Tiles of 16 rows of 64 bytes: 16 x 16 sums of 64 products each.
@@ -59,6 +61,7 @@ std::vector<PeakLoop> vector_peak_loops() {
     loops.push_back({"avx512", "float32", kSums * 16, avx512_float32});
     loops.push_back({"avx512", "int8", kSums * 64, avx512_int8});
   }
+  if (cpu_features::avx512_bf16()) loops.push_back({"avx512bf16", "bf16", kSums * 32, avx512_bf16});
   if (cpu_features::amx_int8()) loops.push_back({"amx", "int8", kTileSums * kTileMacs, amx_int8});
   return loops;
 }

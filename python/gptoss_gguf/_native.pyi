@@ -39,6 +39,7 @@ class EngineOptions:
         self,
         *,
         device: str = "auto",
+        compute: str = "auto",  # what inputs of matrix products are rounded to; on "cpu" "int8" or "bf16"
         n_ctx: int = 0,  # most tokens of one sequence; 0 = as many as the model and memory allow
         n_threads: int = 0,  # 0 = one per core
         n_batch: int = 512,  # most tokens computed in one step
@@ -50,6 +51,8 @@ class EngineOptions:
     ) -> None: ...
     @property
     def device(self) -> str: ...
+    @property
+    def compute(self) -> str: ...
     @property
     def n_ctx(self) -> int: ...
     @property
@@ -172,7 +175,7 @@ class Engine:
 
 class ArithmeticPeak:
     isa: str  # "scalar" (what the compiler makes of plain code), "avx2", ...
-    arithmetic: str  # "float32" or "int8"
+    arithmetic: str  # "float32", "int8" or "bf16"
     macs_per_second: float  # multiply-adds of all threads
 
 class MachineLimits:
@@ -186,6 +189,6 @@ def measure_machine(n_threads: int = 0) -> MachineLimits:
 
 def version() -> str: ...
 def devices() -> list[str]: ...
-def cpu_isas() -> list[str]: ...
+def cpu_isas(compute: str = "int8") -> list[str]: ...
 def tensor_table() -> list[tuple[str, bool, tuple[str, ...], str]]:
     """(name without "blk.N.", per layer, names of sizes in ggml order, role) of every tensor of a model."""

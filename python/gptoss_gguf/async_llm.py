@@ -39,6 +39,7 @@ class AsyncLLM:
         model: str | PathLike[str] | None = None,
         *,
         device: str = "auto",
+        compute: str = "auto",
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
@@ -49,6 +50,7 @@ class AsyncLLM:
         self._llm = LLM(
             model,
             device=device,
+            compute=compute,
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,

@@ -38,6 +38,7 @@ class LLM:
         model: str | PathLike[str] | None = None,
         *,
         device: str = "auto",
+        compute: str = "auto",
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
@@ -50,6 +51,8 @@ class LLM:
             "org/repo/file.gguf", "hf://org/repo[@revision][/file.gguf]", "gpt-oss-20b", "gpt-oss-120b", or
             "gpt-oss-demo": the tiny model in this package, which None is, too.
         device: "auto", or one of those that `gptoss info` lists.
+        compute: what inputs of matrix products are rounded to, on the CPU: "int8" (fast, which "auto" is) or
+            "bf16", as the model was trained; twice the arithmetic or more, so slower with long prompts.
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core that affinity and control groups allow.
         n_batch: most tokens computed in one step.
@@ -63,6 +66,7 @@ class LLM:
         self._session = Session(
             path,
             device=device,
+            compute=compute,
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,

@@ -19,6 +19,7 @@ def open_engine(
     path: Path,
     *,
     device: str = "auto",
+    compute: str = "auto",
     n_ctx: int = 0,
     n_threads: int = 0,
     n_batch: int = 512,
@@ -31,6 +32,7 @@ def open_engine(
     """Loads a model; arguments are those of EngineOptions and LLM. Raises what they raise."""
     options = _native.EngineOptions(
         device=device,
+        compute=compute,
         n_ctx=n_ctx,
         n_threads=n_threads,
         n_batch=n_batch,

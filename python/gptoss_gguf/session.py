@@ -123,14 +123,16 @@ class Session:
         path: Path,
         *,
         device: str,
+        compute: str,
         n_ctx: int,
         n_threads: int,
         n_batch: int,
         weights_cache: bool,
         quiet: bool,
     ) -> None:
-        if not isinstance(device, str):
-            raise RequestError(f"device must be a str, not {type(device).__name__}")
+        for name, choice in (("device", device), ("compute", compute)):
+            if not isinstance(choice, str):
+                raise RequestError(f"{name} must be a str, not {type(choice).__name__}")
         for name, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
                 raise RequestError(f"{name}={value!r} is not allowed: it must be a whole number from 0")
@@ -139,6 +141,7 @@ class Session:
         self.engine = open_engine(
             path,
             device=device,
+            compute=compute,
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,

@@ -8,6 +8,7 @@ from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.bench.engine import GptossEngine
 from gptoss_gguf.bench.load import Load
 from gptoss_gguf.bench.machine import Machine
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.bench.synthetic import synthetic_model
 from gptoss_gguf.cli import bench as command
 from gptoss_gguf.cli.app import app
@@ -34,9 +35,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(tiny: Path) -> Iterator[GptossEngine]:
-    with GptossEngine(
-        tiny, device="auto", n_threads=1, cases=[Case(0, 1, 1000), Case(0, 20, 100, 3)]
-    ) as opened:
+    with GptossEngine(tiny, Setup(n_threads=1), [Case(0, 1, 1000), Case(0, 20, 100, 3)]) as opened:
         yield opened
 
 
@@ -44,7 +43,7 @@ def engine(tiny: Path) -> Iterator[GptossEngine]:
 def bench(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
     """Runs `gptoss bench` on the tiny model with these arguments; what it prints on stdout."""
     monkeypatch.setattr(command, "measure_machine", lambda n_threads: MACHINE)
-    monkeypatch.setattr(command, "measure_loads", lambda path, device, n_threads, weights_cache: LOADS)
+    monkeypatch.setattr(command, "measure_loads", lambda path, setup: LOADS)
 
     def run(*args: str) -> str:
         app(

@@ -1,11 +1,13 @@
 """How far from float32: the measure, and the flag."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gptoss_gguf.bench.quality import divergence, measure_quality
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.errors import RequestError
 
 from .conftest import Bench
@@ -34,10 +36,11 @@ def test_the_flag(bench: Bench, tiny: Path) -> None:
     assert row[0] == "300 tokens"
     assert float(row[1].rstrip("%")) == pytest.approx(100 * quality["same_best"], abs=0.01)
     seen: list[tuple[int, int]] = []
-    again = measure_quality(
-        tiny, device="cpu", n_threads=1, n_tokens=300, progress=lambda done, total: seen.append((done, total))
-    )
+    setup = Setup("cpu", n_threads=1)
+    again = measure_quality(tiny, setup, 300, lambda done, total: seen.append((done, total)))
     assert again.kl == quality["kl"]  # the same text, the same bits
+    in_bf16 = measure_quality(tiny, replace(setup, compute="bf16"), 300, lambda done, total: None)
+    assert 0 < in_bf16.kl < again.kl
     assert seen == sorted(seen)
     assert seen[-1] == (600, 600)
 

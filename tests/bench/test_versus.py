@@ -8,6 +8,7 @@ import pytest
 from gptoss_gguf.bench import versus
 from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.bench.engine import GptossEngine
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.bench.versus import compare
 from gptoss_gguf.cli import bench as command
 
@@ -36,7 +37,7 @@ def test_turns(tiny: Path, stay: bool) -> None:
     todo = [Case(30, 0, 0), Case(0, 3, 5)]
     peer = Clockwork()
     turns: list[tuple[int, int]] = []
-    with GptossEngine(tiny, device="auto", n_threads=1, cases=todo) as engine:
+    with GptossEngine(tiny, Setup(n_threads=1), todo) as engine:
         rows = compare(
             engine, peer, todo, 2, stay=stay, progress=lambda done, total: turns.append((done, total))
         )

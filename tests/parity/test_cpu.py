@@ -23,54 +23,74 @@ BOUNDS: dict[Dense, tuple[float, float]] = {
 }
 
 
-def logits(path: str, ids: list[int], device: str, n_batch: int = 512) -> F32:
-    with LLM(path, device=device, n_batch=n_batch) as llm:
+# The same with compute="bf16".
+BF16_BOUNDS: dict[Dense, tuple[float, float]] = dict.fromkeys(BOUNDS, (1e-3, 0.97))
+COMPUTE = {"int8": BOUNDS, "bf16": BF16_BOUNDS}
+
+
+def logits(path: str, ids: list[int], device: str, n_batch: int = 512, compute: str = "auto") -> F32:
+    with LLM(path, device=device, n_batch=n_batch, compute=compute) as llm:
         return llm.logits(ids)
 
 
+@pytest.mark.parametrize("compute", COMPUTE)
 @pytest.mark.parametrize("dense", BOUNDS)
 @pytest.mark.parametrize("name", MODELS)
 def test_cpu_is_close_to_the_reference(
-    name: str, dense: Dense, golden_gguf: GoldenGguf, record_property: pytest.RecordProperty
+    name: str, dense: Dense, compute: str, golden_gguf: GoldenGguf, record_property: pytest.RecordProperty
 ) -> None:
     path = str(golden_gguf(name, "mxfp4", dense))
     ids = next(golden.ids.tolist() for golden in goldens(name) if len(golden.ids) == 1150)
-    truth, ours = logits(path, ids, "reference"), logits(path, ids, "cpu")
+    truth, ours = logits(path, ids, "reference"), logits(path, ids, "cpu", compute=compute)
     found = divergence(truth, ours)
     record_property("KL divergence", f"{found.kl:.1e}")
     record_property("same best token", f"{found.same_best:.3f}")
-    most, least = BOUNDS[dense]
+    most, least = COMPUTE[compute][dense]
     assert found.kl < most
     assert found.same_best > least
 
 
+@pytest.mark.parametrize("compute", COMPUTE)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("dense", BOUNDS)
 def test_instruction_sets_agree_to_the_bit(
-    dense: Dense, name: str, golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch
+    dense: Dense, name: str, compute: str, golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(golden_gguf(name, "mxfp4", dense))
     ids = next(golden.ids.tolist() for golden in goldens(name) if len(golden.ids) == 330)
     results = []
-    for isa in _native.cpu_isas():
+    for isa in _native.cpu_isas(compute):
         monkeypatch.setenv("GPTOSS_CPU_ISA", isa)
-        results.append(logits(path, ids, "cpu"))
-        results.append(logits(path, ids[:40], "cpu", n_batch=1))
+        results.append(logits(path, ids, "cpu", compute=compute))
+        results.append(logits(path, ids[:40], "cpu", n_batch=1, compute=compute))
     for result in results:
         assert np.array_equal(result, results[0][: len(result)])
 
 
 def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(golden_gguf("e4", "mxfp4"))
-    assert _native.cpu_isas()[-1] == "scalar"
-    for isa in _native.cpu_isas():
-        monkeypatch.setenv("GPTOSS_CPU_ISA", isa)
-        assert _native.Engine(path, _native.EngineOptions(device="cpu")).isa == isa
+    for compute in COMPUTE:
+        assert _native.cpu_isas(compute)[-1] == "scalar"
+        for isa in _native.cpu_isas(compute):
+            monkeypatch.setenv("GPTOSS_CPU_ISA", isa)
+            engine = _native.Engine(path, _native.EngineOptions(device="cpu", compute=compute))
+            assert (engine.isa, engine.arithmetic) == (isa, compute)
     monkeypatch.setenv("GPTOSS_CPU_ISA", "abacus")
-    with pytest.raises(RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; this machine has .*scalar"):
+    with pytest.raises(
+        RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; .* int8 with .*scalar"
+    ):
         LLM(path, device="cpu")
     with LLM(path, device="reference") as llm:  # which has none to choose
         assert llm.device == "reference"
+
+
+def test_ways_to_compute(golden_gguf: GoldenGguf) -> None:
+    path = str(golden_gguf("e4", "mxfp4"))
+    assert _native.Engine(path, _native.EngineOptions(device="cpu")).arithmetic == "int8"
+    with pytest.raises(RequestError, match=r"compute 'fp8' is unknown; choose one of: auto, int8, bf16"):
+        LLM(path, device="cpu", compute="fp8")
+    with pytest.raises(RequestError, match=r"'reference' computes in one way only, .* leave it at auto"):
+        LLM(path, device="reference", compute="bf16")
 
 
 def test_the_cpu_is_the_default(golden_gguf: GoldenGguf) -> None:

@@ -40,6 +40,7 @@ Script = Callable[["Request"], Iterable[Step]]
 @dataclass
 class EngineOptions:
     device: str = "auto"
+    compute: str = "auto"
     n_ctx: int = 0
     n_threads: int = 0
     n_batch: int = 512
@@ -234,5 +235,5 @@ def devices() -> list[str]:
     return ["fake"]
 
 
-def cpu_isas() -> list[str]:
+def cpu_isas(compute: str = "int8") -> list[str]:
     return ["fake"]

@@ -18,11 +18,14 @@ namespace gptoss {
 
 struct EngineOptions {
   std::string device = "auto";  // one of devices(), or "auto" for the best of them
-  int64_t n_ctx = 0;            // most tokens of one sequence; 0 = as model and memory allow
-  int n_threads = 0;            // 0 = one per core this process may use
-  int n_batch = 512;            // most tokens computed in one step
-  int max_sequences = 8;        // most sequences computed in one step
-  int max_queue = 256;          // most requests beyond those, which wait
+  // What inputs of matrix products are rounded to. "auto": as is fastest on the device. On "cpu"
+  // "int8" (with one scale per 32) or "bf16", as the model was trained.
+  std::string compute = "auto";
+  int64_t n_ctx = 0;      // most tokens of one sequence; 0 = as model and memory allow
+  int n_threads = 0;      // 0 = one per core this process may use
+  int n_batch = 512;      // most tokens computed in one step
+  int max_sequences = 8;  // most sequences computed in one step
+  int max_queue = 256;    // most requests beyond those, which wait
   int64_t n_cached =
       0;  // most tokens in the KV cache, all sequences together; 0 = as memory allows
   bool profile = false;  // lets requests ask for a record of every operation
@@ -136,7 +139,8 @@ class Engine {
 
 // The devices this build can compute on, best first.
 std::vector<std::string> devices();
-// The instruction sets that the device "cpu" has kernels for on this machine, best first.
-std::vector<std::string> cpu_isas();
+// The instruction sets that the device "cpu" has kernels for on this machine, best first. compute:
+// "int8" or "bf16".
+std::vector<std::string> cpu_isas(const std::string& compute = "int8");
 
 }  // namespace gptoss

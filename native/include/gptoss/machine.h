@@ -10,7 +10,7 @@ namespace gptoss {
 
 struct ArithmeticPeak {
   std::string isa;         // "scalar" (what the compiler makes of plain code), "avx2", ...
-  std::string arithmetic;  // "float32" or "int8"
+  std::string arithmetic;  // "float32", "int8" or "bf16"
   double macs_per_second;  // multiply-adds of all threads
 };
 

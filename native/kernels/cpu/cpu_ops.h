@@ -1,6 +1,6 @@
-// The CPU device: packed weights, activations in int8 (one scale per 32), K and V in halves,
-// float32 for everything else. The inner loops are in the kernel table of the machine's instruction
-// set; here is who computes what.
+// The CPU device: packed weights, inputs of products in int8 (one scale per 32) or bf16, K and V in
+// halves, float32 for everything else. The inner loops are in the kernel table of the machine's
+// instruction set; here is who computes what.
 #pragma once
 
 #include <initializer_list>
@@ -27,7 +27,7 @@ class CpuOps final : public Ops {
 
   const char* name() const override { return "cpu"; }
   const char* isa() const override { return kernels_.isa; }
-  const char* arithmetic() const override { return "int8"; }
+  const char* arithmetic() const override { return kernels_.arithmetic; }
   size_t kv_element_bytes() const override { return sizeof(uint16_t); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
@@ -55,7 +55,7 @@ class CpuOps final : public Ops {
   // Rows of input of a product, in both forms; tiles only where a matrix takes them.
   struct Inputs {
     const float* x = nullptr;  // (rows, cols)
-    const QuantTile* tiles = nullptr;
+    const std::byte* tiles = nullptr;
     int64_t cols = 0;
   };
   // What a thread writes to while it computes one item.
@@ -70,7 +70,10 @@ class CpuOps final : public Ops {
 
   Workspace& workspace(int thread) const;
 
-  // The inputs of these matrices, quantised if one of them is of an integer type: row after row.
+  bool takes_tiles(std::initializer_list<const Matrix*> matrices) const;  // any of them
+  // A tile of the step's inputs, which have n_blocks each.
+  std::byte* tile(int64_t index, int64_t n_blocks) const;
+  // The inputs of these matrices, rounded if one of them takes tiles: row after row.
   Inputs prepare(const float* x, int64_t rows, int64_t cols,
                  std::initializer_list<const Matrix*> users);
   // The same for experts: each group's rows begin with a tile of their own, number
@@ -102,7 +105,8 @@ class CpuOps final : public Ops {
   PackedStore store_;
   std::vector<Buffer> packed_;  // where the store has no place
   Buffer workspaces_;           // (threads) Workspace
-  Buffer quantized_;      // (tiles of rows, and one for each expert, widest_row / 32) QuantTile
+  Buffer
+      tiles_;  // (tiles of rows, and one for each expert, widest_row / 32) of kernels_.tile_bytes
   Buffer keys_values_;    // (n_tokens, widest_row) floats: K, then V, of each token
   Buffer router_logits_;  // (n_tokens, n_experts) floats
   ExpertGroups expert_groups_;

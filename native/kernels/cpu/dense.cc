@@ -1,6 +1,7 @@
 // Weights, scratch, embedding, norms and dense products.
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include <gptoss/error.h>
 
@@ -16,8 +17,9 @@ namespace gptoss::kernels {
 
 using quant::TensorType;
 
-std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, const std::string& keep_in) {
-  return std::make_unique<cpu::CpuOps>(pool, cpu::wanted_kernels(), keep_in);
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& pool, std::string_view compute,
+                                  const std::string& keep_in) {
+  return std::make_unique<cpu::CpuOps>(pool, cpu::wanted_kernels(compute), keep_in);
 }
 
 namespace cpu {
@@ -45,15 +47,16 @@ size_t packed_bytes(const Matrix& packed) {
 int64_t widest_blocks(const Limits& limits) { return (limits.widest_row + kBlock - 1) / kBlock; }
 
 struct ScratchBytes {
-  size_t workspaces, quantized, keys_values, router_logits;
+  size_t workspaces, tiles, keys_values, router_logits;
 };
 
-ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_bytes) {
+ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_bytes,
+                      size_t tile_bytes) {
   const auto n_tokens = static_cast<size_t>(limits.n_tokens);
   return {n_threads * workspace_bytes,
           static_cast<size_t>((tiles_of(most_input_rows(limits)) + limits.n_experts) *
                               widest_blocks(limits)) *
-              sizeof(QuantTile),
+              tile_bytes,
           n_tokens * static_cast<size_t>(limits.widest_row) * sizeof(float),
           n_tokens * static_cast<size_t>(limits.n_experts) * sizeof(float)};
 }
@@ -62,17 +65,17 @@ ScratchBytes sizes_of(const Limits& limits, size_t n_threads, size_t workspace_b
 
 size_t CpuOps::scratch_bytes(const Limits& limits) const {
   const auto n_threads = static_cast<size_t>(pool_.size());
-  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
-  return bytes.workspaces + bytes.quantized + bytes.keys_values + bytes.router_logits +
+  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace), kernels_.tile_bytes);
+  return bytes.workspaces + bytes.tiles + bytes.keys_values + bytes.router_logits +
          n_threads * 3 * static_cast<size_t>(limits.n_vocab) * sizeof(float);
 }
 
 void CpuOps::reserve(const Limits& limits) {
   limits_ = limits;
   const auto n_threads = static_cast<size_t>(pool_.size());
-  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace));
+  const ScratchBytes bytes = sizes_of(limits, n_threads, sizeof(Workspace), kernels_.tile_bytes);
   workspaces_ = Buffer(bytes.workspaces, "the threads' workspaces");
-  quantized_ = Buffer(bytes.quantized, "quantised activations");
+  tiles_ = Buffer(bytes.tiles, "inputs of products");
   keys_values_ = Buffer(bytes.keys_values, "keys and values of a step");
   router_logits_ = Buffer(bytes.router_logits, "router logits");
   expert_groups_.reserve(limits.n_tokens, limits.n_experts);
@@ -113,23 +116,32 @@ CpuOps::Workspace& CpuOps::workspace(int thread) const {
   return workspaces_.as<Workspace>()[thread];
 }
 
+bool CpuOps::takes_tiles(std::initializer_list<const Matrix*> matrices) const {
+  return std::any_of(matrices.begin(), matrices.end(), [&](const Matrix* matrix) {
+    return matrix->type == TensorType::mxfp4 || matrix->type == TensorType::q8_0 ||
+           (matrix->type == TensorType::bf16 && kernels_.bf16_takes_tiles);
+  });
+}
+
+std::byte* CpuOps::tile(int64_t index, int64_t n_blocks) const {
+  return tiles_.data() + static_cast<size_t>(index * n_blocks) * kernels_.tile_bytes;
+}
+
 CpuOps::Inputs CpuOps::prepare(const float* x, int64_t rows, int64_t cols,
                                std::initializer_list<const Matrix*> users) {
   GPTOSS_CHECK(rows <= most_input_rows(limits_) && cols <= limits_.widest_row);
-  const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
+  if (!takes_tiles(users)) return {x, nullptr, cols};
   // A tile is an item of several parts, as a step of decode has but one tile.
   const int64_t n_blocks = cols / kBlock, n_parts = (n_blocks + kSpanBlocks - 1) / kSpanBlocks;
-  if (takes_integers(users))
-    pool_.parallel_for(tiles_of(rows) * n_parts, [&](int64_t item, int) {
-      const int64_t tile = item / n_parts, block = item % n_parts * kSpanBlocks;
-      const int64_t first = tile * kInputRows, n = std::min<int64_t>(kInputRows, rows - first);
-      for (int64_t r = 0; r < n; ++r)
-        kernels_.quantize(x + (first + r) * cols + block * kBlock,
-                          std::min<int64_t>(kSpanBlocks, n_blocks - block),
-                          quantized_.as<QuantTile>() + tile * n_blocks + block,
-                          static_cast<int>(r));
-    });
-  return inputs;
+  pool_.parallel_for(tiles_of(rows) * n_parts, [&](int64_t item, int) {
+    const int64_t index = item / n_parts, block = item % n_parts * kSpanBlocks;
+    const int64_t first = index * kInputRows, n = std::min<int64_t>(kInputRows, rows - first);
+    std::byte* const to = tile(index, n_blocks) + static_cast<size_t>(block) * kernels_.tile_bytes;
+    for (int64_t r = 0; r < n; ++r)
+      kernels_.quantize(x + (first + r) * cols + block * kBlock,
+                        std::min<int64_t>(kSpanBlocks, n_blocks - block), to, static_cast<int>(r));
+  });
+  return {x, tiles_.data(), cols};
 }
 
 void CpuOps::run_product(TensorType type, const ProductArgs& args) const {

@@ -1,6 +1,7 @@
 // Which instruction sets this machine has, and which of them is used.
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gptoss/error.h>
@@ -13,20 +14,23 @@
 namespace gptoss::kernels {
 namespace cpu {
 
-std::vector<const KernelTable*> supported_kernels() {
+std::vector<const KernelTable*> supported_kernels(std::string_view arithmetic) {
+  const bool is_bf16 = arithmetic == "bf16";
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
-  if (cpu_features::amx_int8()) tables.push_back(&kAmxKernels);
-  if (cpu_features::avx512_vnni()) tables.push_back(&kAvx512Kernels);
-  if (cpu_features::avx_vnni()) tables.push_back(&kAvxVnniKernels);
-  if (cpu_features::avx2()) tables.push_back(&kAvx2Kernels);
+  if (cpu_features::amx_int8() && !is_bf16) tables.push_back(&kAmxKernels);
+  if (cpu_features::avx512_bf16() && is_bf16) tables.push_back(&kAvx512NativeBf16Kernels);
+  if (cpu_features::avx512_vnni())
+    tables.push_back(is_bf16 ? &kAvx512Bf16Kernels : &kAvx512Kernels);
+  if (cpu_features::avx_vnni() && !is_bf16) tables.push_back(&kAvxVnniKernels);
+  if (cpu_features::avx2()) tables.push_back(is_bf16 ? &kAvx2Bf16Kernels : &kAvx2Kernels);
 #endif
-  tables.push_back(&kScalarKernels);
+  tables.push_back(is_bf16 ? &kScalarBf16Kernels : &kScalarKernels);
   return tables;
 }
 
-const KernelTable& wanted_kernels() {
-  const auto tables = supported_kernels();
+const KernelTable& wanted_kernels(std::string_view arithmetic) {
+  const auto tables = supported_kernels(arithmetic);
   const char* const wanted = std::getenv("GPTOSS_CPU_ISA");
   const std::string isa = wanted != nullptr ? wanted : "";
   if (isa.empty()) return *tables.front();
@@ -36,14 +40,15 @@ const KernelTable& wanted_kernels() {
     names += std::string(names.empty() ? "" : ", ") + table->isa;
   }
   throw RequestError("GPTOSS_CPU_ISA names an unknown instruction set, '" + isa +
-                     "'; this machine has " + names);
+                     "'; this machine computes " + std::string(arithmetic) + " with " + names);
 }
 
 }  // namespace cpu
 
-std::vector<std::string> cpu_isas() {
+std::vector<std::string> cpu_isas(std::string_view compute) {
   std::vector<std::string> names;
-  for (const cpu::KernelTable* table : cpu::supported_kernels()) names.emplace_back(table->isa);
+  for (const cpu::KernelTable* table : cpu::supported_kernels(compute))
+    names.emplace_back(table->isa);
   return names;
 }
 

@@ -19,6 +19,8 @@ struct alignas(kLine) TileConfig {
   uint8_t rows[16] = {};
 };
 
+constexpr int kGroups = kBlock / 4;
+
 // Tiles 0, 1: sums (16 rows of input, 16 outputs). 2, 3: activations (16 rows of input, 32 bytes).
 // 4, 5: weights (8 groups, 64 bytes), as a panel has them.
 constexpr TileConfig tile_config() {
@@ -49,16 +51,13 @@ inline void multiply_tiles() {
 
 // Codes as signed bytes.
 template <class Format>
-struct Signed {
-  static constexpr auto kBytes = Format::kBytes;
-  static constexpr bool kHasOffset = false;
+struct Signed : Format {
   static void load_pair(const uint8_t* codes, int pair, Codes& first, Codes& second) {
     static_assert(kCodeOffset == 128 && Format::kHasOffset);
     Format::load_pair(codes, pair, first, second);
     first = _mm512_xor_si512(first, _mm512_set1_epi8(-128));
     second = _mm512_xor_si512(second, _mm512_set1_epi8(-128));
   }
-  static Floats scales(const uint8_t* p) { return Format::scales(p); }
 };
 
 struct BlockSums {
@@ -102,11 +101,11 @@ inline void add_panel(const uint8_t* panel, const QuantTile* x, Span span, float
 // A few rows, as in decode, leave a tile empty.
 template <class Format>
 void tile_product(const ProductArgs& args) {
-  if (args.n_rows <= kTileRows) return integer_product<Format>(args);
+  if (args.n_rows <= kTileRows) return block_product<Format>(args);
   _tile_loadconfig(&kTileConfig);
   auto* const wide = reinterpret_cast<uint8_t*>(args.scratch);
   for (Span span{0, 0}; span.first < args.n_blocks; span.first += kSpanBlocks) {
-    span.count = span_blocks(args.n_blocks, span.first);
+    span.count = span_blocks<Format>(args.n_blocks, span.first);
     for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
       unpack<Signed<Format>>(bytes_of(args.panels[p]), args.n_blocks, span,
                              wide + p * kUnpackedBytes);
@@ -114,7 +113,7 @@ void tile_product(const ProductArgs& args) {
     for (int row = 0; row < args.n_rows; row += kInputRows) {
       ahead.step();
       for (int p = 0; p < 2 && args.panels[p] != nullptr; ++p)
-        add_panel(wide + p * kUnpackedBytes, input_tiles(args, span, row), span,
+        add_panel(wide + p * kUnpackedBytes, input_tiles<QuantTile>(args, span, row), span,
                   args.out + row * kProductWidth + p * kPanelRows);
     }
   }
@@ -122,7 +121,7 @@ void tile_product(const ProductArgs& args) {
 }
 
 constexpr KernelTable amx_table() {
-  KernelTable table = table_named("amx");
+  KernelTable table = int8_table("amx");
   table.product_mxfp4 = tile_product<Mxfp4>;
   table.product_q8_0 = tile_product<Int8>;
   return table;

@@ -4,6 +4,7 @@
 
 namespace gptoss::kernels::cpu {
 
-constinit const KernelTable kAvx2Kernels = table_named("avx2");
+constinit const KernelTable kAvx2Kernels = int8_table("avx2");
+constinit const KernelTable kAvx2Bf16Kernels = bf16_table("avx2");
 
 }  // namespace gptoss::kernels::cpu

@@ -4,6 +4,7 @@
 
 namespace gptoss::kernels::cpu {
 
-constinit const KernelTable kAvx512Kernels = table_named("avx512");
+constinit const KernelTable kAvx512Kernels = int8_table("avx512");
+constinit const KernelTable kAvx512Bf16Kernels = bf16_table("avx512");
 
 }  // namespace gptoss::kernels::cpu

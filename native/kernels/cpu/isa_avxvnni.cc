@@ -4,6 +4,6 @@
 
 namespace gptoss::kernels::cpu {
 
-constinit const KernelTable kAvxVnniKernels = table_named("avxvnni");
+constinit const KernelTable kAvxVnniKernels = int8_table("avxvnni");
 
 }  // namespace gptoss::kernels::cpu

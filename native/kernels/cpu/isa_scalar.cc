@@ -4,6 +4,7 @@
 
 namespace gptoss::kernels::cpu {
 
-constinit const KernelTable kScalarKernels = table_named("scalar");
+constinit const KernelTable kScalarKernels = int8_table("scalar");
+constinit const KernelTable kScalarBf16Kernels = bf16_table("scalar");
 
 }  // namespace gptoss::kernels::cpu

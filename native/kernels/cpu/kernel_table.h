@@ -1,12 +1,13 @@
-// The inner loops of the CPU device, once for each instruction set. All give the same bits: integer
-// sums are exact, and every float operation is written down in one order for all.
+// The inner loops of the CPU device, once for each instruction set and arithmetic: "int8" rounds
+// the inputs of products to int8, "bf16" to bfloat16. All instruction sets give the same bits:
+// integer sums are exact, and every float operation is written down in one order for all.
 //
 // Pointers are borrowed for the call. "Panel": see layout.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/family.h"
@@ -19,8 +20,10 @@ struct ProductArgs {
   const std::byte* panels[2] = {};  // the second may be nullptr
   int64_t n_blocks = 0;             // of 32 inputs
   int n_rows = 0;
-  const QuantTile* tiles = nullptr;    // (tiles_of(n_rows), n_blocks): input of integer weights
-  const float* const* rows = nullptr;  // (n_rows): n_blocks * 32 inputs each, of float weights
+  // (tiles_of(n_rows), n_blocks): QuantTile or Bf16Tile, as the table's arithmetic has it.
+  const std::byte* tiles = nullptr;
+  // (n_rows): n_blocks * 32 inputs each, for weights that take them as they are.
+  const float* const* rows = nullptr;
   // (n_rows rounded up to kInputRows, 32): panel 0, then panel 1; what is beyond n_rows is scratch.
   float* out = nullptr;
   std::byte* scratch = nullptr;  // (kProductScratch), on a cache line
@@ -59,6 +62,9 @@ struct alignas(kLine) KeyBlockScratch {
 
 struct KernelTable {
   const char* isa;
+  const char* arithmetic;  // "int8" or "bf16"
+  size_t tile_bytes;
+  bool bf16_takes_tiles;  // as product_mxfp4 and product_q8_0 always do
   void (*product_mxfp4)(const ProductArgs& args);
   void (*product_q8_0)(const ProductArgs& args);
   void (*product_f32)(const ProductArgs& args);
@@ -67,9 +73,9 @@ struct KernelTable {
   void (*attend_block)(const KeyBlockArgs& args);
   // x, weight, y: (n), n a multiple of 32.
   void (*rms_norm)(const float* x, const float* weight, float* y, int64_t n, float epsilon);
-  // x: (n_blocks * 32), to one row of the tiles: (n_blocks). A block with a NaN or an infinity gets
-  // NaN as its scale.
-  void (*quantize)(const float* x, int64_t n_blocks, QuantTile* tiles, int row);
+  // x: (n_blocks * 32), to one row of the tiles: (n_blocks). In int8 a block with a NaN or an
+  // infinity gets NaN as its scale.
+  void (*quantize)(const float* x, int64_t n_blocks, std::byte* tiles, int row);
   // sums: (n_rows, 32), gates then ups of 16 outputs, without their biases, each (16). Gates become
   // (up + 1) * gate * sigmoid(1.702 gate), clamped.
   void (*swiglu)(float* sums, int n_rows, const float* gate_bias, const float* up_bias);
@@ -77,15 +83,16 @@ struct KernelTable {
   void (*store_half)(const float* x, uint16_t* out, int64_t n);
 };
 
-extern const KernelTable kScalarKernels;
+extern const KernelTable kScalarKernels, kScalarBf16Kernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels, kAmxKernels;
+extern const KernelTable kAvx2Bf16Kernels, kAvx512Bf16Kernels, kAvx512NativeBf16Kernels;
 #endif
 
-// The tables that this machine can run, best first.
-std::vector<const KernelTable*> supported_kernels();
+// The tables of an arithmetic that this machine can run, best first.
+std::vector<const KernelTable*> supported_kernels(std::string_view arithmetic);
 // The table that the environment's GPTOSS_CPU_ISA names, or the best. Throws RequestError, naming
 // those that there are.
-const KernelTable& wanted_kernels();
+const KernelTable& wanted_kernels(std::string_view arithmetic);
 
 }  // namespace gptoss::kernels::cpu

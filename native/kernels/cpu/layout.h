@@ -26,6 +26,11 @@ struct alignas(kLine) QuantTile {
 };
 static_assert(sizeof(QuantTile) == 640);
 
+// The same inputs rounded to bfloat16.
+struct alignas(kLine) Bf16Tile {
+  uint16_t x[kInputRows][kBlock];
+};
+
 constexpr int64_t tiles_of(int64_t rows) { return (rows + kInputRows - 1) / kInputRows; }
 
 // Bytes of one block of 32 inputs x 16 rows.

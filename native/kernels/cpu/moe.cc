@@ -29,22 +29,21 @@ CpuOps::Inputs CpuOps::prepare(const float* x, int64_t cols,
                                std::initializer_list<const Matrix*> users,
                                std::span<const ExpertGroups::Group> groups, RowOf row_of) {
   GPTOSS_CHECK(cols <= limits_.widest_row);
-  const Inputs inputs{x, quantized_.as<QuantTile>(), cols};
-  if (!takes_integers(users) || groups.empty()) return inputs;
+  if (!takes_tiles(users) || groups.empty()) return {x, nullptr, cols};
   const int64_t n_blocks = cols / kBlock, n_groups = std::ssize(groups);
   const int64_t n_tiles =
       first_tile(groups.back(), n_groups - 1) + tiles_of(std::ssize(groups.back().uses));
-  pool_.parallel_for(n_tiles, [&](int64_t tile, int) {
+  pool_.parallel_for(n_tiles, [&](int64_t item, int) {
     int64_t index = n_groups - 1;
-    while (first_tile(groups[static_cast<size_t>(index)], index) > tile) --index;
+    while (first_tile(groups[static_cast<size_t>(index)], index) > item) --index;
     const ExpertGroups::Group& group = groups[static_cast<size_t>(index)];
-    const int64_t first = (tile - first_tile(group, index)) * kInputRows;
+    const int64_t first = (item - first_tile(group, index)) * kInputRows;
     const int64_t n = std::min<int64_t>(kInputRows, std::ssize(group.uses) - first);
     for (int64_t r = 0; r < n; ++r)
       kernels_.quantize(x + row_of(group.uses[static_cast<size_t>(first + r)]) * cols, n_blocks,
-                        quantized_.as<QuantTile>() + tile * n_blocks, static_cast<int>(r));
+                        tile(item, n_blocks), static_cast<int>(r));
   });
-  return inputs;
+  return {x, tiles_.data(), cols};
 }
 
 void CpuOps::route(const RouteArgs& args) {
@@ -81,15 +80,15 @@ void CpuOps::moe_up_swiglu(const MoeUpArgs& args) {
     add_bias(args.up.bias, group.expert * gate.rows + first, up_bias, n_outputs);
     float* const out = workspace(thread).out;
     for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
-      const int64_t tile = tiles + first_row / kInputRows;
+      const int64_t at = tiles + first_row / kInputRows;
       const auto row = [&](size_t r) { return row_of(uses[r]); };
       const std::byte* const gates = panel(gate, group.expert, index);
       const std::byte* const ups = panel(up, group.expert, index);
       if (gate.type == up.type) {
-        multiply(gate.type, gates, ups, inputs, tile, uses.size(), row, out, thread);
+        multiply(gate.type, gates, ups, inputs, at, uses.size(), row, out, thread);
       } else {
-        multiply(gate.type, gates, nullptr, inputs, tile, uses.size(), row, out, thread);
-        multiply(up.type, ups, nullptr, inputs, tile, uses.size(), row, out + kPanelRows, thread);
+        multiply(gate.type, gates, nullptr, inputs, at, uses.size(), row, out, thread);
+        multiply(up.type, ups, nullptr, inputs, at, uses.size(), row, out + kPanelRows, thread);
       }
       kernels_.swiglu(out, static_cast<int>(uses.size()), gate_bias, up_bias);
       for (size_t r = 0; r < uses.size(); ++r)
@@ -114,10 +113,10 @@ void CpuOps::moe_down_combine(const MoeDownArgs& args) {
         index + 1 < n_panels ? panel(down, group.expert, index + 1) : nullptr;
     float* const out = workspace(thread).out;
     for_chunks(group.uses, [&](int64_t first_row, std::span<const int32_t> uses) {
-      const int64_t tile = tiles + first_row / kInputRows;
       multiply(
-          down.type, panel(down, group.expert, index), second, inputs, tile, uses.size(),
-          [&](size_t r) { return row_of(uses[r]); }, out, thread);
+          down.type, panel(down, group.expert, index), second, inputs,
+          tiles + first_row / kInputRows, uses.size(), [&](size_t r) { return row_of(uses[r]); },
+          out, thread);
       for (size_t r = 0; r < uses.size(); ++r) {
         add_bias(args.down.bias, group.expert * down.rows + first, out + r * kProductWidth,
                  n_outputs);

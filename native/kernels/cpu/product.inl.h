@@ -12,12 +12,6 @@ inline const std::byte* panel(const Matrix& packed, int64_t which, int64_t index
          static_cast<size_t>(index) * packed.row_stride;
 }
 
-inline bool takes_integers(std::initializer_list<const Matrix*> matrices) {
-  return std::any_of(matrices.begin(), matrices.end(), [](const Matrix* matrix) {
-    return matrix->type == quant::TensorType::mxfp4 || matrix->type == quant::TensorType::q8_0;
-  });
-}
-
 // Adds the biases of `n` outputs, from number `first` on, to their sums.
 inline void add_bias(const float* bias, int64_t first, float* sums, int64_t n) {
   if (bias == nullptr) return;
@@ -34,7 +28,7 @@ void CpuOps::multiply(quant::TensorType type, const std::byte* first, const std:
   run_product(type, {{first, second},
                      n_blocks,
                      static_cast<int>(n_rows),
-                     inputs.tiles + first_tile * n_blocks,
+                     inputs.tiles == nullptr ? nullptr : tile(first_tile, n_blocks),
                      space.rows,
                      out,
                      space.unpacked});

@@ -35,6 +35,12 @@ class Synthetic(StrEnum):
     tiny = "tiny"
 
 
+class Compute(StrEnum):
+    auto = "auto"
+    int8 = "int8"
+    bf16 = "bf16"
+
+
 class Format(StrEnum):
     md = "md"
     json = "json"
@@ -49,6 +55,14 @@ _ENGINE = "Engine"
 
 _Device = Annotated[
     str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.", rich_help_panel=_ENGINE)
+]
+_Compute = Annotated[
+    Compute,
+    typer.Option(
+        "--compute",
+        help="Inputs of matrix products on the CPU: int8 is fast, bf16 as the model was trained.",
+        rich_help_panel=_ENGINE,
+    ),
 ]
 _Threads = Annotated[
     int,
@@ -126,6 +140,7 @@ def run(
         ),
     ] = None,
     device: _Device = "auto",
+    compute: _Compute = Compute.auto,
     ctx_size: Annotated[
         int,
         typer.Option(
@@ -156,6 +171,7 @@ def run(
         reasoning_effort=reasoning_effort.value,
         raw=raw,
         device=device,
+        compute=compute.value,
         n_ctx=ctx_size,
         n_threads=threads,
         weights_cache=weights_cache,
@@ -231,6 +247,7 @@ def bench(
     ] = 5,
     threads: _Threads = 0,
     device: _Device = "auto",
+    compute: _Compute = Compute.auto,
     weights_cache: _WeightsCache = True,
     output: Annotated[Format, typer.Option("-o", "--output", help="Table, or llama-bench's fields.")] = (
         Format.md
@@ -283,6 +300,7 @@ def bench(
         n_repetitions=repetitions,
         n_threads=threads,
         device=device,
+        compute=compute.value,
         weights_cache=weights_cache,
         form=output.value,
         profile=profile,

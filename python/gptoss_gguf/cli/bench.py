@@ -17,6 +17,7 @@ from gptoss_gguf.bench.profile import chrome_trace
 from gptoss_gguf.bench.progress import token_bar, turn_bar
 from gptoss_gguf.bench.quality import Divergence, measure_quality
 from gptoss_gguf.bench.report import Context, report_lines
+from gptoss_gguf.bench.setup import Setup
 from gptoss_gguf.bench.synthetic import synthetic_model
 from gptoss_gguf.bench.versus import compare, fit_together
 from gptoss_gguf.errors import RequestError
@@ -36,8 +37,9 @@ def run_bench(
     n_depth: str,
     n_parallel: str,
     n_repetitions: int,
-    n_threads: int,
     device: str,
+    compute: str,
+    n_threads: int,
     weights_cache: bool,
     form: str,
     profile: bool,
@@ -61,13 +63,12 @@ def run_bench(
     machine = measure_machine(n_threads)
     _warn_if_busy(machine)
     peer = None if vs is None else make_peer(vs, path, n_threads=machine.n_threads, cases=todo)
-    loads = measure_loads(path, device=device, n_threads=n_threads, weights_cache=weights_cache)
+    setup = Setup(device, compute, n_threads, weights_cache)
+    loads = measure_loads(path, setup)
     is_recorded = profile or trace is not None
     rows: list[Row] = []
-    quality = _quality(path, device, n_threads, n_quality) if n_quality else None
-    with GptossEngine(
-        path, device=device, n_threads=n_threads, cases=todo, weights_cache=weights_cache
-    ) as engine:
+    quality = _quality(path, setup, n_quality) if n_quality else None
+    with GptossEngine(path, setup, todo) as engine:
         context = Context(model_facts, engine, machine, loads, profile, quality)
         if peer is None:
             measured = _measured(engine, todo, n_repetitions, is_recorded, rows)
@@ -117,10 +118,10 @@ def _compared(
     yield from rows
 
 
-def _quality(path: Path, device: str, n_threads: int, n_tokens: int) -> Divergence:
+def _quality(path: Path, setup: Setup, n_tokens: int) -> Divergence:
     _note(f"comparing the logits of {n_tokens} tokens with the reference device's, which is slow")
     with token_bar("quality") as update:
-        return measure_quality(path, device=device, n_threads=n_threads, n_tokens=n_tokens, progress=update)
+        return measure_quality(path, setup, n_tokens, update)
 
 
 def _warn_if_busy(machine: Machine) -> None:

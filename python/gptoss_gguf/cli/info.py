@@ -20,7 +20,7 @@ def print_info(model: str | None, *, list_tensors: bool, as_json: bool) -> None:
     facts: dict[str, Any] = {
         "version": __version__,
         "devices": _native.devices(),
-        "cpu_isas": _native.cpu_isas(),
+        "cpu_isas": {compute: _native.cpu_isas(compute) for compute in ("int8", "bf16")},
     }
     if model is not None:
         facts |= _describe(_native.ModelFile(str(_local_path(model))), list_tensors or as_json)
@@ -109,7 +109,8 @@ def _memory(metadata: Mapping[str, Any], weight_bytes: int) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> Iterable[str]:
     yield f"gptoss {facts['version']}; devices: {', '.join(facts['devices'])}"
-    yield f"cpu instruction sets, best first: {', '.join(facts['cpu_isas'])}"
+    for compute, isas in facts["cpu_isas"].items():
+        yield f"cpu instruction sets for {compute}, best first: {', '.join(isas)}"
     if "files" not in facts:
         return
     yield ""

@@ -32,6 +32,7 @@ def run_model(
     device: str,
     n_ctx: int,
     n_threads: int,
+    compute: str = "auto",
     weights_cache: bool = True,
 ) -> None:
     """Answers the prompt, that from the pipe where it is None or "-", or those that the user types."""
@@ -40,7 +41,14 @@ def run_model(
         prompt = sys.stdin.read()
     if prompt is not None and not (prompt if raw else prompt.strip()):
         raise RequestError("the prompt is empty")
-    with LLM(model, device=device, n_ctx=n_ctx, n_threads=n_threads, weights_cache=weights_cache) as llm:
+    with LLM(
+        model,
+        device=device,
+        compute=compute,
+        n_ctx=n_ctx,
+        n_threads=n_threads,
+        weights_cache=weights_cache,
+    ) as llm:
         conversation = _Conversation(llm, params, cast(ReasoningEffort, reasoning_effort), raw=raw)
         if prompt is not None:
             conversation.answer(prompt)

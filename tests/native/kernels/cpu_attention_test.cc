@@ -108,7 +108,7 @@ TEST(a_row_that_sees_nothing_stays_as_it_is) {
   Block block(8);
   block.end[0] = 40;
   constexpr float kNoSink = std::numeric_limits<float>::lowest();
-  for (const KernelTable* kernels : supported_kernels()) {
+  for (const KernelTable* kernels : supported_kernels("int8")) {
     const auto state = block.attend(*kernels, kNoSink);
     CHECK(state.highest[0] > kNoSink);
     for (size_t row = 1; row < 8; ++row) {
@@ -122,7 +122,7 @@ TEST(a_row_that_sees_nothing_stays_as_it_is) {
 TEST(a_row_does_not_depend_on_its_neighbours_nor_on_the_instruction_set) {
   const Block all = triangle(kQueryRows);
   const auto expected = all.attend(kScalarKernels);
-  for (const KernelTable* kernels : supported_kernels()) {
+  for (const KernelTable* kernels : supported_kernels("int8")) {
     CHECK(all.attend(*kernels) == expected);
     for (int r = 0; r < kQueryRows; ++r) {
       const auto row = static_cast<size_t>(r);
@@ -144,7 +144,8 @@ TEST(what_stands_behind_the_last_key_is_not_read) {
   const auto expected = block.attend(kScalarKernels);
   std::fill(block.keys.begin() + 28 * kHeadDim, block.keys.end(), uint16_t{0x7E00});  // NaN
   std::fill(block.values.begin() + 28 * kHeadDim, block.values.end(), uint16_t{0x7E00});
-  for (const KernelTable* kernels : supported_kernels()) CHECK(block.attend(*kernels) == expected);
+  for (const KernelTable* kernels : supported_kernels("int8"))
+    CHECK(block.attend(*kernels) == expected);
 }
 
 TEST(a_key_that_a_row_does_not_see_may_be_anything) {
@@ -165,7 +166,7 @@ TEST(a_key_that_a_row_does_not_see_may_be_anything) {
         std::fill_n(&broken.values[static_cast<size_t>(key) * kHeadDim], kHeadDim,
                     uint16_t{0x7E00});
       }
-    for (const KernelTable* kernels : supported_kernels()) {
+    for (const KernelTable* kernels : supported_kernels("int8")) {
       const auto state = broken.attend(*kernels);
       for (size_t r = row; r < row + 8; ++r) {
         CHECK_EQ(state.denominator[r], expected.denominator[r]);

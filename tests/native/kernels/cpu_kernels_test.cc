@@ -96,18 +96,31 @@ void multiply(const KernelTable& kernels, TensorType type, const ProductArgs& ar
   }
 }
 
+// The plainest of the same arithmetic.
+const KernelTable& twin_of(const KernelTable& kernels) {
+  return *supported_kernels(kernels.arithmetic).back();
+}
+
+// Of both arithmetics.
+std::vector<const KernelTable*> all_kernels() {
+  auto tables = supported_kernels("int8");
+  for (const KernelTable* table : supported_kernels("bf16")) tables.push_back(table);
+  return tables;
+}
+
 constexpr int64_t kCols = (2 * kSpanBlocks + 3) * kBlock;  // two spans and a rest
 
 // (n_rows, 32) sums of both panels of a matrix for rows of random input.
 struct ProductCase {
   ProductCase(const KernelTable& kernels, const TestMatrix& matrix, int n_rows, bool two_panels)
       : x(random_floats(static_cast<size_t>(n_rows * kCols), 7)),
-        tiles(static_cast<size_t>(tiles_of(n_rows) * kCols / kBlock)),
+        tile_bytes(kernels.tile_bytes),
+        tiles(static_cast<size_t>(tiles_of(n_rows) * kCols / kBlock) * tile_bytes, "test"),
         out(static_cast<size_t>((n_rows + 15) / 16 * 16 * kProductWidth)) {
     std::vector<const float*> rows;
     for (int r = 0; r < n_rows; ++r) {
       rows.push_back(&x[static_cast<size_t>(r * kCols)]);
-      kernels.quantize(rows.back(), kCols / kBlock, &tiles[tile_at(r, 0)], r % kInputRows);
+      kernels.quantize(rows.back(), kCols / kBlock, tile_at(r, 0), r % kInputRows);
     }
     const Buffer scratch(kProductScratch, "test");
     multiply(kernels, matrix.host.type,
@@ -120,19 +133,23 @@ struct ProductCase {
               scratch.data()});
   }
 
-  // What input row r is worth once it is quantised.
-  float input(int64_t r, int64_t k, bool is_integer) const {
-    if (!is_integer) return x[static_cast<size_t>(r * kCols + k)];
-    const QuantTile& tile = tiles[tile_at(r, k / kBlock)];
+  // What input row r is worth once it is rounded.
+  float input(int64_t r, int64_t k, bool takes_tiles) const {
+    const float value = x[static_cast<size_t>(r * kCols + k)];
+    if (!takes_tiles) return value;
+    if (tile_bytes == sizeof(Bf16Tile)) return quant::bf16_to_float(quant::float_to_bf16(value));
+    const auto& tile = *reinterpret_cast<const QuantTile*>(tile_at(r, k / kBlock));
     return tile.scale[r % kInputRows] * tile.q[r % kInputRows][k % kBlock];
   }
 
-  static size_t tile_at(int64_t r, int64_t block) {
-    return static_cast<size_t>(r / kInputRows * (kCols / kBlock) + block);
+  std::byte* tile_at(int64_t r, int64_t block) const {
+    return tiles.data() +
+           static_cast<size_t>(r / kInputRows * (kCols / kBlock) + block) * tile_bytes;
   }
 
   std::vector<float> x;
-  std::vector<QuantTile> tiles;
+  size_t tile_bytes;
+  Buffer tiles;
   std::vector<float> out;
 };
 
@@ -145,7 +162,9 @@ TEST(products_are_those_of_the_decoded_weights) {
   for (const TensorType type : kTypes) {
     const TestMatrix matrix(type, 29, kCols, 3);  // the second panel is not full
     const bool is_integer = packed_type(type) == TensorType::mxfp4 || type == TensorType::q8_0;
-    for (const KernelTable* kernels : supported_kernels()) {
+    for (const KernelTable* kernels : all_kernels()) {
+      const bool takes_tiles =
+          is_integer || (type == TensorType::bf16 && kernels->bf16_takes_tiles);
       const ProductCase result(*kernels, matrix, 5, true);
       for (int64_t i = 0; i < 32; ++i) {
         const auto weights = i < 29 ? matrix.row(i) : std::vector<float>(kCols);
@@ -153,7 +172,7 @@ TEST(products_are_those_of_the_decoded_weights) {
           double sum = 0, magnitude = 0;
           for (int64_t k = 0; k < kCols; ++k) {
             const double term =
-                double{weights[static_cast<size_t>(k)]} * result.input(r, k, is_integer);
+                double{weights[static_cast<size_t>(k)]} * result.input(r, k, takes_tiles);
             sum += term;
             magnitude += std::fabs(term);
           }
@@ -168,8 +187,8 @@ TEST(products_are_those_of_the_decoded_weights) {
 TEST(products_depend_neither_on_the_tile_nor_on_the_instruction_set) {
   for (const TensorType type : kTypes) {
     const TestMatrix matrix(type, 32, kCols, 4);
-    const ProductCase expected(kScalarKernels, matrix, 29, true);
-    for (const KernelTable* kernels : supported_kernels())
+    for (const KernelTable* kernels : all_kernels()) {
+      const ProductCase expected(twin_of(*kernels), matrix, 29, true);
       for (int n_rows = 1; n_rows <= 29; ++n_rows)
         for (const bool two_panels : {true, false}) {
           const ProductCase result(*kernels, matrix, n_rows, two_panels);
@@ -178,6 +197,7 @@ TEST(products_depend_neither_on_the_tile_nor_on_the_instruction_set) {
                               &expected.out[static_cast<size_t>(r * kProductWidth)],
                               sizeof(float) * (two_panels ? 32 : 16)) == 0);
         }
+    }
   }
 }
 
@@ -191,9 +211,9 @@ TEST(largest_codes_do_not_overflow) {
     pack_panel(matrix.host, 0, static_cast<int64_t>(p), matrix.packed.data() + p * stride);
     matrix.panels[p] = matrix.packed.data() + p * stride;
   }
-  const ProductCase expected(kScalarKernels, matrix, 2 * kInputRows, true);
-  for (const KernelTable* kernels : supported_kernels())
-    CHECK(same_bits(ProductCase(*kernels, matrix, 2 * kInputRows, true).out, expected.out));
+  for (const KernelTable* kernels : all_kernels())
+    CHECK(same_bits(ProductCase(*kernels, matrix, 2 * kInputRows, true).out,
+                    ProductCase(twin_of(*kernels), matrix, 2 * kInputRows, true).out));
 }
 
 TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
@@ -201,11 +221,11 @@ TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
   std::fill_n(&x[kBlock], kBlock, 0.0f);
   x[2 * kBlock + 3] = std::numeric_limits<float>::infinity();
   x[3 * kBlock + 30] = std::numeric_limits<float>::quiet_NaN();
-  for (const KernelTable* kernels : supported_kernels()) {
+  for (const KernelTable* kernels : supported_kernels("int8")) {
     constexpr int kRow = 3;
     QuantTile tiles[4] = {}, expected[4] = {};
-    kernels->quantize(x.data(), 4, tiles, kRow);
-    kScalarKernels.quantize(x.data(), 4, expected, kRow);
+    kernels->quantize(x.data(), 4, reinterpret_cast<std::byte*>(tiles), kRow);
+    kScalarKernels.quantize(x.data(), 4, reinterpret_cast<std::byte*>(expected), kRow);
     for (int b = 0; b < 2; ++b)  // but for the correction, which depends on the kernels
       CHECK(std::memcmp(&tiles[b], &expected[b], offsetof(QuantTile, correction)) == 0);
     int sum = 0;
@@ -221,6 +241,65 @@ TEST(quantisation_rounds_to_the_nearest_of_127_steps) {
     CHECK(tiles[0].correction[kRow] / sum <= 0);  // minus the offset
     CHECK_EQ(tiles[1].scale[kRow], 0.0f);
     CHECK(std::isnan(tiles[2].scale[kRow]) && std::isnan(tiles[3].scale[kRow]));
+  }
+}
+
+TEST(rounding_to_bf16_is_to_the_nearest) {
+  auto x = random_floats(4 * kBlock, 1);
+  const float special[] = {1.0f + 0x1p-8f,  // ties to even
+                           1.0f + 3 * 0x1p-8f,
+                           -0.0f,
+                           9e-31f,  // too small
+                           -1e-38f,
+                           1.1e-30f,
+                           std::numeric_limits<float>::max(),
+                           std::numeric_limits<float>::infinity(),
+                           -std::numeric_limits<float>::infinity()};
+  std::copy(std::begin(special), std::end(special), x.begin() + 40);
+  x[100] = std::numeric_limits<float>::quiet_NaN();
+  for (const KernelTable* kernels : supported_kernels("bf16")) {
+    constexpr int kRow = 3;
+    Bf16Tile tiles[4] = {};
+    kernels->quantize(x.data(), 4, reinterpret_cast<std::byte*>(tiles), kRow);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const uint16_t bits = tiles[i / kBlock].x[kRow][i % kBlock];
+      if (i == 100)
+        CHECK(std::isnan(quant::bf16_to_float(bits)));
+      else
+        CHECK_EQ(bits, std::fabs(x[i]) < 1e-30f ? 0 : quant::float_to_bf16(x[i]));
+    }
+  }
+}
+
+// Sums that cancel, and inputs over all orders of magnitude: where an instruction's own way of
+// rounding would show.
+TEST(bf16_sums_are_rounded_as_written_down) {
+  for (const TensorType type : {TensorType::bf16, TensorType::q8_0, TensorType::mxfp4}) {
+    const TestMatrix matrix(type, 32, kCols, 6);
+    const auto product = [&](const KernelTable& kernels, float scale) {
+      std::mt19937 random(9);
+      std::vector<float> x(static_cast<size_t>(kCols));
+      for (size_t i = 0; i < x.size(); ++i)
+        x[i] =
+            std::ldexp(scale * (i % 3 == 2 ? -1.0f : 1.0f), static_cast<int>(random() % 40) - 20);
+      Buffer tiles(kernels.tile_bytes * kCols / kBlock, "test");
+      const Buffer scratch(kProductScratch, "test");
+      std::vector<float> out(kInputRows * kProductWidth);
+      kernels.quantize(x.data(), kCols / kBlock, tiles.data(), 0);
+      multiply(kernels, type,
+               {{matrix.panels[0], matrix.panels[1]},
+                kCols / kBlock,
+                1,
+                tiles.data(),
+                nullptr,
+                out.data(),
+                scratch.data()});
+      out.resize(kProductWidth);
+      return out;
+    };
+    for (const KernelTable* kernels : supported_kernels("bf16"))
+      for (const float scale : {1.0f, 1e-24f, 1e24f})
+        CHECK(same_bits(product(*kernels, scale), product(kScalarBf16Kernels, scale)));
   }
 }
 
@@ -242,10 +321,9 @@ TEST(swiglu_is_the_clamped_one) {
     CHECK(std::fabs(expected[at] - (u + 1) * g / (1 + std::exp(-1.702 * g))) <=
           2e-6 * (1 + std::fabs(u * g)));
   }
-  for (const KernelTable* kernels : supported_kernels())
-    CHECK(same_bits(activated(*kernels), expected));
+  for (const KernelTable* kernels : all_kernels()) CHECK(same_bits(activated(*kernels), expected));
   sums[kProductWidth + 5] = std::numeric_limits<float>::quiet_NaN();
-  for (const KernelTable* kernels : supported_kernels())
+  for (const KernelTable* kernels : all_kernels())
     CHECK(std::isnan(activated(*kernels)[kProductWidth + 5]));
 }
 
@@ -253,7 +331,7 @@ TEST(halves_are_rounded_to_even_and_saturate) {
   std::vector<float> x = random_floats(64, 10, 100.0f);
   x[0] = 1e6f, x[1] = -1e6f, x[2] = 1e-7f, x[3] = 6e-8f, x[4] = 2049.0f, x[5] = 65519.0f;
   x[6] = std::numeric_limits<float>::quiet_NaN(), x[7] = 0.0f, x[8] = -0.0f, x[9] = 3e-5f;
-  for (const KernelTable* kernels : supported_kernels()) {
+  for (const KernelTable* kernels : all_kernels()) {
     std::vector<uint16_t> out(64);
     kernels->store_half(x.data(), out.data(), 64);
     for (size_t i = 0; i < 64; ++i) {
@@ -275,7 +353,7 @@ TEST(norms_agree) {
   for (size_t i = 0; i < kCols; ++i)
     CHECK(std::fabs(expected[i] - x[i] / std::sqrt(squares / kCols + 1e-5) * weight[i]) <=
           1e-6 * (1 + std::fabs(expected[i])));
-  for (const KernelTable* kernels : supported_kernels()) {
+  for (const KernelTable* kernels : all_kernels()) {
     kernels->rms_norm(x.data(), weight.data(), y.data(), kCols, 1e-5f);
     CHECK(same_bits(y, expected));
   }

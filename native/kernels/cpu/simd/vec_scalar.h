@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/cpu/layout.h"
+#include "kernels/cpu/simd/scalar_halves.h"
 
 namespace {
 
@@ -32,39 +33,6 @@ inline Ints each_int(Function function) {
   Ints result;
   for (int i = 0; i < kLanes; ++i) result.lane[i] = function(i);
   return result;
-}
-
-inline float float_of_bits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-inline uint32_t bits_of_float(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-inline float float_of_half(uint16_t half) {
-  const uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
-  if (exponent == 0) {
-    const float value = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign != 0 ? -value : value;
-  }
-  return float_of_bits(sign | (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13);
-}
-// Round to nearest even.
-inline uint16_t half_of_float(float value) {
-  const uint32_t bits = bits_of_float(value);
-  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-  const uint32_t magnitude = bits & 0x7FFFFFFF;
-  if (magnitude > 0x7F800000) return sign | 0x7E00 | static_cast<uint16_t>(bits >> 13 & 0x3FF);
-  if (magnitude >= 0x47800000) return sign | 0x7C00;
-  if (magnitude < 0x38800000) {  // a subnormal half: the sum's last bits are its mantissa
-    const float sum = float_of_bits(magnitude) + 0.5f;
-    return sign | static_cast<uint16_t>(bits_of_float(sum) - bits_of_float(0.5f));
-  }
-  const uint32_t rounded = magnitude + 0xFFF + (magnitude >> 13 & 1) - 0x38000000;
-  return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
 inline Floats load(const float* p) {
@@ -178,6 +146,36 @@ inline Ints dot_mxfp4(Ints sums, Codes first, Codes second, const int8_t* x) {
 }
 inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
   return dot_mxfp4(sums, first, second, x);
+}
+
+// 2 inputs of 16 rows in bf16: the even one in the low half of a lane, the odd one in the high
+// half.
+using Pairs = Ints;
+inline Pairs load_pairs(const uint8_t* p) { return load_int(reinterpret_cast<const int32_t*>(p)); }
+inline void store_pairs(uint8_t* p, Pairs pairs) { std::memcpy(p, pairs.lane, sizeof pairs.lane); }
+// Of values that bf16 can hold.
+inline Pairs pairs_of(Floats even, Floats odd) {
+  return each_int([&](int i) {
+    return static_cast<int32_t>(bits_of_float(even.lane[i]) >> 16 | bits_of_float(odd.lane[i]));
+  });
+}
+// Nibble 0 to 7 of each row's 4 bytes at p, doubled as in load_mxfp4; byte 0 to 3.
+inline Floats mxfp4_floats(const uint8_t* p, int nibble) {
+  return each([&](int i) {
+    return static_cast<float>(kMxfp4Doubled[p[4 * i + nibble / 2] >> (nibble % 2 * 4) & 15]);
+  });
+}
+inline Floats int8_floats(const uint8_t* p, int byte) {
+  return each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[4 * i + byte])); });
+}
+// sums + odd weight * x[1], + even weight * x[0]; both rounded.
+inline Floats dot_bf16(Floats sums, Pairs weights, const uint16_t* x) {
+  return each([&](int i) {
+    const auto pair = static_cast<uint32_t>(weights.lane[i]);
+    const float odd = __builtin_fmaf(float_of_bits(pair & 0xFFFF0000),
+                                     float_of_bits(uint32_t{x[1]} << 16), sums.lane[i]);
+    return __builtin_fmaf(float_of_bits(pair << 16), float_of_bits(uint32_t{x[0]} << 16), odd);
+  });
 }
 
 // Tiles of the products: panels x rows of input.

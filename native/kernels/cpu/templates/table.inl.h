@@ -2,26 +2,45 @@
 #pragma once
 
 #include "kernels/cpu/templates/attention.inl.h"
+#include "kernels/cpu/templates/bf16_formats.inl.h"
+#include "kernels/cpu/templates/block_product.inl.h"
 #include "kernels/cpu/templates/float_product.inl.h"
-#include "kernels/cpu/templates/integer_product.inl.h"
+#include "kernels/cpu/templates/int8_formats.inl.h"
 #include "kernels/cpu/templates/vector_math.inl.h"
 
 namespace {
 
-constexpr gptoss::kernels::cpu::KernelTable table_named(const char* isa) {
+using gptoss::kernels::cpu::KernelTable;
+
+constexpr KernelTable int8_table(const char* isa) {
   return {
       .isa = isa,
-      .product_mxfp4 = integer_product<Mxfp4>,
-      .product_q8_0 = integer_product<Int8>,
+      .arithmetic = "int8",
+      .tile_bytes = sizeof(QuantTile),
+      .bf16_takes_tiles = false,
+      .product_mxfp4 = block_product<Mxfp4>,
+      .product_q8_0 = block_product<Int8>,
       .product_f32 = product<FloatTile<F32>>,
       .product_f16 = product<FloatTile<F16>>,
       .product_bf16 = product<FloatTile<Bf16>>,
       .attend_block = attend_block,
       .rms_norm = rms_norm,
-      .quantize = quantize,
+      .quantize = quantize_int8,
       .swiglu = swiglu,
       .store_half = store_halves,
   };
+}
+
+constexpr KernelTable bf16_table(const char* isa) {
+  KernelTable table = int8_table(isa);
+  table.arithmetic = "bf16";
+  table.tile_bytes = sizeof(Bf16Tile);
+  table.bf16_takes_tiles = true;
+  table.product_mxfp4 = block_product<Mxfp4InBf16>;
+  table.product_q8_0 = block_product<Int8InBf16>;
+  table.product_bf16 = block_product<Bf16Blocks>;
+  table.quantize = round_to_bf16;
+  return table;
 }
 
 }  // namespace

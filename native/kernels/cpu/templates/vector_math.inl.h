@@ -7,6 +7,7 @@
 namespace {
 
 using gptoss::kBlock;
+using gptoss::kernels::cpu::Bf16Tile;
 using gptoss::kernels::cpu::kPanelRows;
 using gptoss::kernels::cpu::kProductWidth;
 using gptoss::kernels::cpu::QuantTile;
@@ -60,9 +61,10 @@ void rms_norm(const float* x, const float* weight, float* y, int64_t n, float ep
     store(y + i, mul(mul(load(x + i), scale), load(weight + i)));
 }
 
-void quantize(const float* x, int64_t n_blocks, QuantTile* tiles, int row) {
+void quantize_int8(const float* x, int64_t n_blocks, std::byte* to, int row) {
   constexpr float kLeast = 1e-30f;  // below this a block is zero: its inverse scale might overflow
-  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tiles) {
+  auto* tile = reinterpret_cast<QuantTile*>(to);
+  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tile) {
     const Floats first = load(x), second = load(x + kLanes);
     const float highest = highest_lane(max(magnitude(first), magnitude(second)));
     // Zero, or NaN if any of them is NaN or infinite.
@@ -70,14 +72,29 @@ void quantize(const float* x, int64_t n_blocks, QuantTile* tiles, int row) {
     const float broken = sum_lanes(add(mul(first, zero), mul(second, zero)));
     const bool is_zero = !(highest >= kLeast);
     const Floats inverse = broadcast(is_zero ? 0.0f : 127.0f / highest);
-    int8_t* const q = tiles->q[row];
+    int8_t* const q = tile->q[row];
     store_low_bytes(q, to_int(mul(first, inverse)));
     store_low_bytes(q + kLanes, to_int(mul(second, inverse)));
     int32_t sum = 0;
     for (int i = 0; i < kBlock; ++i) sum += q[i];
-    tiles->scale[row] = (is_zero ? 0.0f : highest / 127.0f) + broken;
-    tiles->correction[row] = -kCodeOffset * sum;
+    tile->scale[row] = (is_zero ? 0.0f : highest / 127.0f) + broken;
+    tile->correction[row] = -kCodeOffset * sum;
   }
+}
+
+// To nearest, ties to even. Less than 1e-30 becomes zero, so that no sum of products is subnormal,
+// which the instructions for bf16 take for zero.
+void round_to_bf16(const float* x, int64_t n_blocks, std::byte* to, int row) {
+  constexpr float kLeast = 1e-30f;
+  auto* tile = reinterpret_cast<Bf16Tile*>(to);
+  for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tile)
+    for (int i = 0; i < kBlock; ++i) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, &x[i], sizeof bits);
+      const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+      const float size = __builtin_fabsf(x[i]);
+      tile->x[row][i] = static_cast<uint16_t>(size < kLeast ? 0 : size != size ? 0x7FC0 : rounded);
+    }
 }
 
 void swiglu(float* sums, int n_rows, const float* gate_bias, const float* up_bias) {
