@@ -76,9 +76,7 @@ def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.
             engine = _native.Engine(path, _native.EngineOptions(device="cpu", compute=compute))
             assert (engine.isa, engine.arithmetic) == (isa, compute)
     monkeypatch.setenv("GPTOSS_CPU_ISA", "abacus")
-    with pytest.raises(
-        RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; .* int8 with .*scalar"
-    ):
+    with pytest.raises(RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; .* int8 with .*scalar"):
         LLM(path, device="cpu")
     with LLM(path, device="reference") as llm:  # which has none to choose
         assert llm.device == "reference"
