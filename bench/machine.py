@@ -26,13 +26,11 @@ class Machine:
     load: float
 
     def peak(self, isa: str, arithmetic: str) -> float:
-        """Multiply-adds per second of an instruction set; of the best there is where it was not measured.
-
-        Where nothing multiplies bf16, it is computed in float32.
-        """
-        best = {kind: rate for (_, kind), rate in sorted(self.peaks.items(), key=lambda item: item[1])}
-        in_float32 = self.peaks.get((isa, "float32"), best["float32"])
-        return self.peaks.get((isa, arithmetic), best.get(arithmetic, in_float32))
+        """Multiply-adds per second of an instruction set; of the best there is where it was not measured."""
+        if arithmetic == "bf16" and (isa, arithmetic) not in self.peaks:
+            arithmetic = "float32"  # in which it is computed
+        best = max(rate for (_, kind), rate in self.peaks.items() if kind == arithmetic)
+        return self.peaks.get((isa, arithmetic), best)
 
 
 def measure_machine(n_threads: int) -> Machine:

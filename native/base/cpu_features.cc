@@ -45,6 +45,8 @@ bool avx512_vnni() {
 
 bool avx512_bf16() { return avx512_vnni() && __builtin_cpu_supports("avx512bf16"); }
 
+bool fast_bf16() { return avx512_bf16() && __builtin_cpu_is("amd"); }
+
 bool amx_int8() {
   static const bool has = [] {
     const unsigned bits = Leaf7(0).edx;

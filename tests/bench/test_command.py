@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,11 @@ def test_help_teaches() -> None:
         "Examples",
     ):
         assert word in text
+
+
+def test_the_peak_is_that_of_the_arithmetic() -> None:
+    assert MACHINE.peak("scalar", "int8") == 3e9
+    assert MACHINE.peak("fingers", "int8") == 4e9  # the best
+    assert MACHINE.peak("scalar", "bf16") == 2e9  # computed in float32
+    peaks = {**MACHINE.peaks, ("scalar", "bf16"): 5e9}
+    assert replace(MACHINE, peaks=peaks).peak("scalar", "bf16") == 5e9

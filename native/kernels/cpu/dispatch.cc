@@ -19,9 +19,11 @@ std::vector<const KernelTable*> supported_kernels(std::string_view arithmetic) {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
   if (cpu_features::amx_int8() && !is_bf16) tables.push_back(&kAmxKernels);
-  if (cpu_features::avx512_bf16() && is_bf16) tables.push_back(&kAvx512NativeBf16Kernels);
+  const bool has_pairs = cpu_features::avx512_bf16() && is_bf16;
+  if (has_pairs && cpu_features::fast_bf16()) tables.push_back(&kAvx512PairsKernels);
   if (cpu_features::avx512_vnni())
     tables.push_back(is_bf16 ? &kAvx512Bf16Kernels : &kAvx512Kernels);
+  if (has_pairs && !cpu_features::fast_bf16()) tables.push_back(&kAvx512PairsKernels);
   if (cpu_features::avx_vnni() && !is_bf16) tables.push_back(&kAvxVnniKernels);
   if (cpu_features::avx2()) tables.push_back(is_bf16 ? &kAvx2Bf16Kernels : &kAvx2Kernels);
 #endif

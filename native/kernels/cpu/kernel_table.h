@@ -20,7 +20,7 @@ struct ProductArgs {
   const std::byte* panels[2] = {};  // the second may be nullptr
   int64_t n_blocks = 0;             // of 32 inputs
   int n_rows = 0;
-  // (tiles_of(n_rows), n_blocks): QuantTile or Bf16Tile, as the table's arithmetic has it.
+  // (tiles_of(n_rows), n_blocks): QuantTile, or one of the Bf16 ones, as the table has it.
   const std::byte* tiles = nullptr;
   // (n_rows): n_blocks * 32 inputs each, for weights that take them as they are.
   const float* const* rows = nullptr;
@@ -86,7 +86,7 @@ struct KernelTable {
 extern const KernelTable kScalarKernels, kScalarBf16Kernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels, kAmxKernels;
-extern const KernelTable kAvx2Bf16Kernels, kAvx512Bf16Kernels, kAvx512NativeBf16Kernels;
+extern const KernelTable kAvx2Bf16Kernels, kAvx512Bf16Kernels, kAvx512PairsKernels;
 #endif
 
 // The tables of an arithmetic that this machine can run, best first.

@@ -26,9 +26,12 @@ struct alignas(kLine) QuantTile {
 };
 static_assert(sizeof(QuantTile) == 640);
 
-// The same inputs rounded to bfloat16.
+// The same inputs rounded to bfloat16, and those as floats.
 struct alignas(kLine) Bf16Tile {
   uint16_t x[kInputRows][kBlock];
+};
+struct alignas(kLine) Bf16FloatTile {
+  float x[kInputRows][kBlock];
 };
 
 constexpr int64_t tiles_of(int64_t rows) { return (rows + kInputRows - 1) / kInputRows; }

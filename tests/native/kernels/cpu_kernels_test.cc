@@ -137,7 +137,7 @@ struct ProductCase {
   float input(int64_t r, int64_t k, bool takes_tiles) const {
     const float value = x[static_cast<size_t>(r * kCols + k)];
     if (!takes_tiles) return value;
-    if (tile_bytes == sizeof(Bf16Tile)) return quant::bf16_to_float(quant::float_to_bf16(value));
+    if (tile_bytes != sizeof(QuantTile)) return quant::bf16_to_float(quant::float_to_bf16(value));
     const auto& tile = *reinterpret_cast<const QuantTile*>(tile_at(r, k / kBlock));
     return tile.scale[r % kInputRows] * tile.q[r % kInputRows][k % kBlock];
   }
@@ -259,10 +259,15 @@ TEST(rounding_to_bf16_is_to_the_nearest) {
   x[100] = std::numeric_limits<float>::quiet_NaN();
   for (const KernelTable* kernels : supported_kernels("bf16")) {
     constexpr int kRow = 3;
-    Bf16Tile tiles[4] = {};
-    kernels->quantize(x.data(), 4, reinterpret_cast<std::byte*>(tiles), kRow);
+    const Buffer tiles(4 * kernels->tile_bytes, "test");
+    kernels->quantize(x.data(), 4, tiles.data(), kRow);
     for (size_t i = 0; i < x.size(); ++i) {
-      const uint16_t bits = tiles[i / kBlock].x[kRow][i % kBlock];
+      const std::byte* const tile = tiles.data() + i / kBlock * kernels->tile_bytes;
+      const uint16_t bits =
+          kernels->tile_bytes == sizeof(Bf16Tile)
+              ? reinterpret_cast<const Bf16Tile*>(tile)->x[kRow][i % kBlock]
+              : quant::float_to_bf16(
+                    reinterpret_cast<const Bf16FloatTile*>(tile)->x[kRow][i % kBlock]);
       if (i == 100)
         CHECK(std::isnan(quant::bf16_to_float(bits)));
       else

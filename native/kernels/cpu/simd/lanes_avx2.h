@@ -133,41 +133,22 @@ inline void store_codes(uint8_t* p, Codes codes) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), codes.high);
 }
 
-using Pairs = Ints;
-inline Pairs load_pairs(const uint8_t* p) { return {load_bytes(p), load_bytes(p + 32)}; }
-inline void store_pairs(uint8_t* p, Pairs pairs) { store_codes(p, pairs); }
-inline __m256i pairs_of(__m256 even, __m256 odd) {
-  return _mm256_or_si256(_mm256_srli_epi32(_mm256_castps_si256(even), 16),
-                         _mm256_castps_si256(odd));
-}
-inline Pairs pairs_of(Floats even, Floats odd) {
-  return {pairs_of(even.low, odd.low), pairs_of(even.high, odd.high)};
-}
 inline __m256 int8_floats(__m256i bytes, int byte) {
   return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(bytes, 24 - 8 * byte), 24));
 }
 inline Floats int8_floats(const uint8_t* p, int byte) {
   return {int8_floats(load_bytes(p), byte), int8_floats(load_bytes(p + 32), byte)};
 }
-inline Floats mxfp4_floats(const uint8_t* p, int nibble) {
-  Codes low, high;
-  look_up_mxfp4(p, low, high, 0);
-  const Codes& codes = nibble % 2 == 0 ? low : high;
-  return {int8_floats(codes.low, nibble / 2), int8_floats(codes.high, nibble / 2)};
+// The sign of a zero does not matter: no sum of products is -0.
+inline __m256 mxfp4_floats(__m256i bytes, int shift) {
+  const __m256i codes = _mm256_srli_epi32(bytes, shift);
+  const __m256i sign = _mm256_slli_epi32(_mm256_and_si256(codes, _mm256_set1_epi32(8)), 28);
+  const __m256 size = _mm256_permutevar8x32_ps(_mm256_setr_ps(0, 1, 2, 3, 4, 6, 8, 12), codes);
+  return _mm256_xor_ps(size, _mm256_castsi256_ps(sign));
 }
-inline __m256 even_of(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
-inline __m256 odd_of(__m256i pairs) {
-  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(~0xFFFF)));
-}
-inline __m256 dot_bf16(__m256 sums, __m256i weights, __m256i x) {
-  sums = _mm256_fmadd_ps(odd_of(weights), odd_of(x), sums);
-  return _mm256_fmadd_ps(even_of(weights), even_of(x), sums);
-}
-inline Floats dot_bf16(Floats sums, Pairs weights, const uint16_t* x) {
-  int32_t two;
-  std::memcpy(&two, x, sizeof two);
-  const __m256i both = _mm256_set1_epi32(two);
-  return {dot_bf16(sums.low, weights.low, both), dot_bf16(sums.high, weights.high, both)};
+inline Floats mxfp4_floats(const uint8_t* p, int byte, int is_high) {
+  const int shift = 8 * byte + 4 * is_high;
+  return {mxfp4_floats(load_bytes(p), shift), mxfp4_floats(load_bytes(p + 32), shift)};
 }
 
 inline __m256i four_of(const int8_t* x) {

@@ -2,7 +2,6 @@
 // means.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <immintrin.h>
@@ -97,39 +96,17 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
   return dot_mxfp4(sums, first, second, x);
 }
 
-using Pairs = __m512i;
-inline Pairs load_pairs(const uint8_t* p) { return _mm512_loadu_si512(p); }
-inline void store_pairs(uint8_t* p, Pairs pairs) { _mm512_storeu_si512(p, pairs); }
-inline Pairs pairs_of(Floats even, Floats odd) {
-  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even), 16),
-                         _mm512_castps_si512(odd));
-}
-inline Floats mxfp4_floats(const uint8_t* p, int nibble) {
+inline Floats mxfp4_floats(const uint8_t* p, int byte, int is_high) {
   const __m512 values = _mm512_setr_ps(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
   return _mm512_permutexvar_ps(
-      _mm512_srli_epi32(_mm512_loadu_si512(p), static_cast<unsigned>(4 * nibble)), values);
+      _mm512_srli_epi32(_mm512_loadu_si512(p), static_cast<unsigned>(8 * byte + 4 * is_high)),
+      values);
 }
 inline Floats int8_floats(const uint8_t* p, int byte) {
   const __m512i high =
       _mm512_slli_epi32(_mm512_loadu_si512(p), static_cast<unsigned>(24 - 8 * byte));
   return _mm512_cvtepi32_ps(_mm512_srai_epi32(high, 24));
 }
-inline Floats dot_bf16(Floats sums, Pairs weights, const uint16_t* x) {
-  int32_t two;
-  std::memcpy(&two, x, sizeof two);
-  const __m512i both = _mm512_set1_epi32(two);
-#if defined(__AVX512BF16__)
-  // Infinitely precise products, the odd one added first; as below, but for subnormal sums.
-  return _mm512_dpbf16_ps(sums, std::bit_cast<__m512bh>(weights), std::bit_cast<__m512bh>(both));
-#else
-  const __m512i high = _mm512_set1_epi32(~0xFFFF);
-  sums = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(weights, high)),
-                         _mm512_castsi512_ps(_mm512_and_si512(both, high)), sums);
-  return _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(weights, 16)),
-                         _mm512_castsi512_ps(_mm512_slli_epi32(both, 16)), sums);
-#endif
-}
-
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 8;
 constexpr int kScoreKeys = 4;

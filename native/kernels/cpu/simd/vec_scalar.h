@@ -148,34 +148,15 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
   return dot_mxfp4(sums, first, second, x);
 }
 
-// 2 inputs of 16 rows in bf16: the even one in the low half of a lane, the odd one in the high
-// half.
-using Pairs = Ints;
-inline Pairs load_pairs(const uint8_t* p) { return load_int(reinterpret_cast<const int32_t*>(p)); }
-inline void store_pairs(uint8_t* p, Pairs pairs) { std::memcpy(p, pairs.lane, sizeof pairs.lane); }
-// Of values that bf16 can hold.
-inline Pairs pairs_of(Floats even, Floats odd) {
-  return each_int([&](int i) {
-    return static_cast<int32_t>(bits_of_float(even.lane[i]) >> 16 | bits_of_float(odd.lane[i]));
-  });
-}
-// Nibble 0 to 7 of each row's 4 bytes at p, doubled as in load_mxfp4; byte 0 to 3.
-inline Floats mxfp4_floats(const uint8_t* p, int nibble) {
+// Weights as floats. p: 4 bytes of each row; of each row byte 0 to 3, its low or high nibble
+// doubled as in load_mxfp4.
+inline Floats mxfp4_floats(const uint8_t* p, int byte, int is_high) {
   return each([&](int i) {
-    return static_cast<float>(kMxfp4Doubled[p[4 * i + nibble / 2] >> (nibble % 2 * 4) & 15]);
+    return static_cast<float>(kMxfp4Doubled[p[4 * i + byte] >> (4 * is_high) & 15]);
   });
 }
 inline Floats int8_floats(const uint8_t* p, int byte) {
   return each([&](int i) { return static_cast<float>(static_cast<int8_t>(p[4 * i + byte])); });
-}
-// sums + odd weight * x[1], + even weight * x[0]; both rounded.
-inline Floats dot_bf16(Floats sums, Pairs weights, const uint16_t* x) {
-  return each([&](int i) {
-    const auto pair = static_cast<uint32_t>(weights.lane[i]);
-    const float odd = __builtin_fmaf(float_of_bits(pair & 0xFFFF0000),
-                                     float_of_bits(uint32_t{x[1]} << 16), sums.lane[i]);
-    return __builtin_fmaf(float_of_bits(pair << 16), float_of_bits(uint32_t{x[0]} << 16), odd);
-  });
 }
 
 // Tiles of the products: panels x rows of input.

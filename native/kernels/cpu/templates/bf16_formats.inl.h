@@ -1,70 +1,77 @@
-// Weights for inputs in bfloat16: integers and bfloat16 are bfloat16 exactly, their products are
-// float32 exactly, and those of a block are added to a sum of their own in one order, the odd one
-// of a pair first, as the instructions for it do. Included by the ISA spines only.
+// Weights for inputs rounded to bfloat16: weights of integers or bfloat16 are used as they are,
+// products are exact in float32, and those of a block are added to a sum of their own, the odd
+// input of a pair before the even one: the order of the instruction for such pairs. Included by the
+// ISA spines only.
 #pragma once
 
 #include "kernels/cpu/templates/block_product.inl.h"
 
 namespace {
 
-using gptoss::kernels::cpu::Bf16Tile;
+using gptoss::kernels::cpu::Bf16FloatTile;
 
-// What formats for inputs in bf16 have in common.
-struct Bf16Inputs {
-  using Tile = Bf16Tile;
-  using Weights = Pairs;
-  using Sums = Floats;
-  static constexpr int kSteps = kBlock / 4;
-  static constexpr int kWideBytes = 2;
-
-  template <class Format>
-  static Sums start(const Tile&, int) {
-    return broadcast(0.0f);
-  }
-  static const uint16_t* at(const Tile& tile, int row, int step) { return tile.x[row] + 4 * step; }
-  static Sums dot(Sums sums, Pairs first, Pairs second, const uint16_t* x) {
-    return dot_bf16(dot_bf16(sums, first, x), second, x + 2);
-  }
-  static Floats add_block(Sums dots, Floats scales, const Tile&, int, Floats sums) {
-    return fma(dots, scales, sums);
-  }
-  static Weights load_wide(const uint8_t* p) { return load_pairs(p); }
-  static void store_wide(uint8_t* p, Weights weights) { store_pairs(p, weights); }
-};
-
-struct Mxfp4InBf16 : Bf16Inputs {
+// input(): weights of 16 rows for input i of a block, which begins at p.
+struct Mxfp4Values {
   static constexpr auto kBytes = block_bytes(TensorType::mxfp4);
-  static constexpr bool kFromMemory = true;
-  // A group of 8 inputs makes two steps: its low nibbles, its high ones.
-  static void load_pair(const uint8_t* codes, int step, Pairs& first, Pairs& second) {
-    const uint8_t* const group = codes + step / 2 * 4 * kPanelRows;
-    const int nibble = step % 2;
-    first = pairs_of(mxfp4_floats(group, nibble), mxfp4_floats(group, nibble + 2));
-    second = pairs_of(mxfp4_floats(group, nibble + 4), mxfp4_floats(group, nibble + 6));
+  static Floats input(const uint8_t* p, int i) {
+    return mxfp4_floats(p + i / 8 * 4 * kPanelRows, i % 4, i % 8 / 4);
   }
   static Floats scales(const uint8_t* p) { return load_e8m0_halved(p); }
 };
-
-struct Int8InBf16 : Bf16Inputs {
+struct Int8Values {
   static constexpr auto kBytes = block_bytes(TensorType::q8_0);
-  static constexpr bool kFromMemory = true;
-  static void load_pair(const uint8_t* codes, int step, Pairs& first, Pairs& second) {
-    const uint8_t* const group = codes + step * 4 * kPanelRows;
-    first = pairs_of(int8_floats(group, 0), int8_floats(group, 1));
-    second = pairs_of(int8_floats(group, 2), int8_floats(group, 3));
+  static Floats input(const uint8_t* p, int i) {
+    return int8_floats(p + i / 4 * 4 * kPanelRows, i % 4);
   }
   static Floats scales(const uint8_t* p) { return load_half(reinterpret_cast<const uint16_t*>(p)); }
 };
-
-struct Bf16Blocks : Bf16Inputs {
+struct Bf16Values {
   static constexpr auto kBytes = block_bytes(TensorType::bf16);
-  static constexpr bool kFromMemory = true;
-  static void load_pair(const uint8_t* values, int step, Pairs& first, Pairs& second) {
-    const auto* const inputs = reinterpret_cast<const uint16_t*>(values) + step * 4 * kPanelRows;
-    first = pairs_of(load_bf16(inputs), load_bf16(inputs + kPanelRows));
-    second = pairs_of(load_bf16(inputs + 2 * kPanelRows), load_bf16(inputs + 3 * kPanelRows));
+  static Floats input(const uint8_t* p, int i) {
+    return load_bf16(reinterpret_cast<const uint16_t*>(p) + i * kPanelRows);
   }
   static Floats scales(const uint8_t*) { return broadcast(1.0f); }
+};
+
+// Inputs and weights widened to float32.
+struct FloatInputs {
+  using Tile = Bf16FloatTile;
+  using Weights = Floats;
+  static constexpr int kSteps = kBlock / 2;
+  static constexpr int kWideBytes = 4;
+
+  template <class Values>
+  static void load_pair(const uint8_t* codes, int step, Floats& first, Floats& second) {
+    first = Values::input(codes, 2 * step);
+    second = Values::input(codes, 2 * step + 1);
+  }
+  static const float* at(const Tile& tile, int row, int step) { return tile.x[row] + 2 * step; }
+  static Floats dot(Floats sums, Floats first, Floats second, const float* x) {
+    return fma(first, broadcast(x[0]), fma(second, broadcast(x[1]), sums));
+  }
+  static Floats load_wide(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
+  static void store_wide(uint8_t* p, Floats weights) {
+    store(reinterpret_cast<float*>(p), weights);
+  }
+};
+
+template <class Values, class Inputs>
+struct InBf16 : Values, Inputs {
+  using Sums = Floats;
+  static constexpr bool kFromMemory = true;
+
+  static void load_pair(const uint8_t* codes, int step, typename Inputs::Weights& first,
+                        typename Inputs::Weights& second) {
+    Inputs::template load_pair<Values>(codes, step, first, second);
+  }
+  template <class Format>
+  static Floats start(const typename Inputs::Tile&, int) {
+    return broadcast(0.0f);
+  }
+  static Floats add_block(Floats dots, Floats scales, const typename Inputs::Tile&, int,
+                          Floats sums) {
+    return fma(dots, scales, sums);
+  }
 };
 
 }  // namespace

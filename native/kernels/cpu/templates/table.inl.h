@@ -31,15 +31,17 @@ constexpr KernelTable int8_table(const char* isa) {
   };
 }
 
+// Inputs: in which form they are multiplied.
+template <class Inputs = FloatInputs>
 constexpr KernelTable bf16_table(const char* isa) {
   KernelTable table = int8_table(isa);
   table.arithmetic = "bf16";
-  table.tile_bytes = sizeof(Bf16Tile);
+  table.tile_bytes = sizeof(typename Inputs::Tile);
   table.bf16_takes_tiles = true;
-  table.product_mxfp4 = block_product<Mxfp4InBf16>;
-  table.product_q8_0 = block_product<Int8InBf16>;
-  table.product_bf16 = block_product<Bf16Blocks>;
-  table.quantize = round_to_bf16;
+  table.product_mxfp4 = block_product<InBf16<Mxfp4Values, Inputs>>;
+  table.product_q8_0 = block_product<InBf16<Int8Values, Inputs>>;
+  table.product_bf16 = block_product<InBf16<Bf16Values, Inputs>>;
+  table.quantize = round_to_bf16<typename Inputs::Tile>;
   return table;
 }
 

@@ -7,7 +7,6 @@
 namespace {
 
 using gptoss::kBlock;
-using gptoss::kernels::cpu::Bf16Tile;
 using gptoss::kernels::cpu::kPanelRows;
 using gptoss::kernels::cpu::kProductWidth;
 using gptoss::kernels::cpu::QuantTile;
@@ -82,18 +81,24 @@ void quantize_int8(const float* x, int64_t n_blocks, std::byte* to, int row) {
   }
 }
 
+inline void put(uint16_t& out, uint32_t bf16) { out = static_cast<uint16_t>(bf16); }
+inline void put(float& out, uint32_t bf16) {
+  const uint32_t bits = bf16 << 16;
+  __builtin_memcpy(&out, &bits, sizeof out);
+}
 // To nearest, ties to even. Less than 1e-30 becomes zero, so that no sum of products is subnormal,
 // which the instructions for bf16 take for zero.
+template <class Tile>
 void round_to_bf16(const float* x, int64_t n_blocks, std::byte* to, int row) {
   constexpr float kLeast = 1e-30f;
-  auto* tile = reinterpret_cast<Bf16Tile*>(to);
+  auto* tile = reinterpret_cast<Tile*>(to);
   for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tile)
     for (int i = 0; i < kBlock; ++i) {
       uint32_t bits;
       __builtin_memcpy(&bits, &x[i], sizeof bits);
-      const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
       const float size = __builtin_fabsf(x[i]);
-      tile->x[row][i] = static_cast<uint16_t>(size < kLeast ? 0 : size != size ? 0x7FC0 : rounded);
+      const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+      put(tile->x[row][i], size < kLeast ? 0 : size != size ? 0x7FC0 : rounded);
     }
 }
 
