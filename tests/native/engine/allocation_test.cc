@@ -75,7 +75,9 @@ void check_steps_allocate_nothing(
 
 TEST(steps_allocate_nothing) {
   check_steps_allocate_nothing(kernels::make_reference_ops);
-  check_steps_allocate_nothing([](ThreadPool& pool) { return kernels::make_cpu_ops(pool, ""); });
+  for (const char* compute : {"int8", "bf16"})
+    check_steps_allocate_nothing(
+        [&](ThreadPool& pool) { return kernels::make_cpu_ops(pool, compute, ""); });
 }
 
 TEST(a_failed_allocation_fails_requests_and_nothing_else) {
