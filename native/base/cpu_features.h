@@ -10,6 +10,8 @@ bool avx_vnni();     // beside avx2()
 bool avx512_vnni();  // F, BW, VL, DQ and VNNI, beside avx2()
 // AMX-TILE and AMX-INT8, beside avx512_vnni(); asks the kernel, once, to let this process use them.
 bool amx_int8();
+#elif defined(__aarch64__)
+bool neon_dotprod();  // dot products of bytes, beside what every aarch64 has
 #endif
 
 }  // namespace gptoss::cpu_features

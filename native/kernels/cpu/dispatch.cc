@@ -20,6 +20,8 @@ std::vector<const KernelTable*> supported_kernels() {
   if (cpu_features::avx512_vnni()) tables.push_back(&kAvx512Kernels);
   if (cpu_features::avx_vnni()) tables.push_back(&kAvxVnniKernels);
   if (cpu_features::avx2()) tables.push_back(&kAvx2Kernels);
+#elif defined(__aarch64__)
+  if (cpu_features::neon_dotprod()) tables.push_back(&kNeonKernels);
 #endif
   tables.push_back(&kScalarKernels);
   return tables;

@@ -80,6 +80,8 @@ struct KernelTable {
 extern const KernelTable kScalarKernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels, kAmxKernels;
+#elif defined(__aarch64__)
+extern const KernelTable kNeonKernels;
 #endif
 
 // The tables that this machine can run, best first.
