@@ -10,8 +10,11 @@ from .native_build import build, declared_tests, run_test
 
 pytestmark = pytest.mark.aarch64
 
-# The reference device alone, in plain C++: a minute of emulation that says nothing about kernels.
-LEFT_OUT = frozenset({"model"})
+# Programs that an emulator cannot run, and why. engine_allocation computes whole steps on the NEON kernels.
+LEFT_OUT = {
+    "model": "computes for minutes, and on the reference device alone",
+    "engine": "expects a chunk within 10 s, which takes longer where an emulator shares its cores",
+}
 # qemu's default has all that it emulates; this one has no dot products.
 PLAIN_PROCESSOR = "cortex-a72"
 
@@ -28,7 +31,7 @@ def test_neon(name: str, aarch64: Path) -> None:
 
 
 def test_what_is_left_out_exists() -> None:
-    assert set(declared_tests()) >= LEFT_OUT
+    assert set(declared_tests()) >= set(LEFT_OUT)
 
 
 def test_plain_processor(aarch64: Path) -> None:
