@@ -2,6 +2,7 @@
 
 --require-all      a skipped test fails, unless what it lacks cannot be installed
 --sanitize         runs the lanes that build the native tests with sanitizers
+--aarch64          runs the native tests built for aarch64, under qemu-user
 --training         runs the tests that train a model; they need PyTorch and transformers
 --llama-cpp-lib    folder of llama.cpp's shared libraries (scripts/get_llama_cpp.sh fetches them)
 """
@@ -28,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sanitize", action="store_true", help="also run the native tests under ASan, UBSan and TSan"
     )
+    parser.addoption(
+        "--aarch64", action="store_true", help="also cross-compile the native tests for aarch64 and run them"
+    )
     parser.addoption("--training", action="store_true", help="also run the tests that need PyTorch")
     parser.addoption(
         "--llama-cpp-lib",
@@ -39,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    lanes = [lane for lane in ("sanitize", "training") if not config.getoption(f"--{lane}")]
+    lanes = [lane for lane in ("sanitize", "aarch64", "training") if not config.getoption(f"--{lane}")]
     deselected = [item for item in items if any(map(item.get_closest_marker, lanes))]
     if deselected:
         config.hook.pytest_deselected(items=deselected)

@@ -57,4 +57,25 @@ bool amx_int8() {
 
 }  // namespace gptoss::cpu_features
 
+#elif defined(__aarch64__)
+
+#if defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace gptoss::cpu_features {
+
+bool neon_dotprod() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return true;  // as Apple's compilers assume it; untested
+#else
+  return false;
+#endif
+}
+
+}  // namespace gptoss::cpu_features
+
 #endif

@@ -14,6 +14,8 @@ bool avx512_bf16();  // beside avx512_vnni()
 bool fast_bf16();
 // AMX-TILE and AMX-INT8, beside avx512_vnni(); asks the kernel, once, to let this process use them.
 bool amx_int8();
+#elif defined(__aarch64__)
+bool neon_dotprod();  // dot products of bytes, beside what every aarch64 has
 #endif
 
 }  // namespace gptoss::cpu_features

@@ -11,7 +11,7 @@ from .sources import Source, code_only, cpp_sources, includes, line_of
 
 # Scalar, and its own tests cannot tell it from nothing: the hint that a thread spins.
 ALLOWED = {("native/base/thread_pool.cc", "__builtin_ia32_pause")}
-HOME = re.compile(r"native/kernels/cpu/(?:simd/|isa_\w+\.cc$)|native/machine/peak_x86\.cc$")
+HOME = re.compile(r"native/kernels/cpu/(?:simd/|isa_\w+\.cc$)|native/machine/peak_(?:x86|neon)\.cc$")
 INTRINSIC = re.compile(
     r"\b_mm\d*_\w+|\b__m(?:128|256|512)\w*|\b(?:float|u?int|bfloat)\d+x\d+(?:x\d)?_t\b|\bv(?:ld|st|dot|mla|mul|add)\w*q?_[fsu]\d+"
     r"|\b__builtin_(?:ia32|neon|aarch64)_\w+|\b_tile_\w+|\b__?asm(?:__)?\b|\basm\s*(?:volatile)?\s*\(|\btarget\s*\("

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +16,6 @@ import ninja
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD_SECONDS: Final = 1500
-# TSan's shadow memory does not fit every layout of the address space; setarch gives it a fixed one.
-_UNRANDOMISED: Final = ("setarch", "--addr-no-randomize")
 
 
 def declared_tests() -> list[str]:
@@ -47,23 +47,36 @@ def build(preset: str) -> Path:
     return folder
 
 
-def ctest_names(folder: Path) -> list[str]:
-    """Tests that CMake knows in a build folder."""
+def ctest_commands(folder: Path) -> dict[str, list[str]]:
+    """Tests that CMake knows in a build folder, and their commands, which name an emulator if need be."""
     program = str(Path(cmake.CMAKE_BIN_DIR) / "ctest")
     listing = json.loads(_run([program, "--test-dir", str(folder), "--show-only=json-v1"], "ctest"))
-    return [test["name"] for test in listing["tests"]]
+    return {test["name"]: test["command"] for test in listing["tests"]}
 
 
-def run_test(folder: Path, name: str, timeout: float, *, fixed_addresses: bool = False) -> str:
-    """Runs one test program; its output. Fails the calling test when the program fails."""
-    [program] = folder.rglob(f"test_{name}")
-    command = [*(_UNRANDOMISED if fixed_addresses else ()), str(program)]
+def run_test(
+    folder: Path,
+    name: str,
+    timeout: float,
+    *,
+    wrapper: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Runs one test program; its output. Fails the calling test unless tests ran and all of them passed."""
+    command = [*wrapper, *ctest_commands(folder)[name]]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+            command,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired as expired:
-        raise AssertionError(f"{program.name} did not end within {timeout:.0f} s") from expired
+        raise AssertionError(f"test_{name} did not end within {timeout:.0f} s") from expired
     output = done.stdout + done.stderr
-    assert done.returncode == 0, f"{program.name} ended with status {done.returncode}:\n{output[-8000:]}"
+    assert done.returncode == 0, f"test_{name} ended with status {done.returncode}:\n{output[-8000:]}"
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", output, re.MULTILINE), output[-2000:]
     return output

@@ -1,5 +1,6 @@
 // Which instruction sets this machine has, and which of them is used.
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,20 +15,34 @@
 namespace gptoss::kernels {
 namespace cpu {
 
-std::vector<const KernelTable*> supported_kernels(std::string_view arithmetic) {
-  const bool is_bf16 = arithmetic == "bf16";
+namespace {
+
+// Of all arithmetics, best first.
+std::vector<const KernelTable*> all_kernels() {
   std::vector<const KernelTable*> tables;
+  const auto add = [&](bool is_here, std::initializer_list<const KernelTable*> of_an_isa) {
+    if (is_here) tables.insert(tables.end(), of_an_isa);
+  };
 #if defined(__x86_64__)
-  if (cpu_features::amx_int8() && !is_bf16) tables.push_back(&kAmxKernels);
-  const bool has_pairs = cpu_features::avx512_bf16() && is_bf16;
-  if (has_pairs && cpu_features::fast_bf16()) tables.push_back(&kAvx512PairsKernels);
-  if (cpu_features::avx512_vnni())
-    tables.push_back(is_bf16 ? &kAvx512Bf16Kernels : &kAvx512Kernels);
-  if (has_pairs && !cpu_features::fast_bf16()) tables.push_back(&kAvx512PairsKernels);
-  if (cpu_features::avx_vnni() && !is_bf16) tables.push_back(&kAvxVnniKernels);
-  if (cpu_features::avx2()) tables.push_back(is_bf16 ? &kAvx2Bf16Kernels : &kAvx2Kernels);
+  using namespace cpu_features;
+  add(amx_int8(), {&kAmxKernels});
+  add(fast_bf16(), {&kAvx512PairsKernels});
+  add(avx512_vnni(), {&kAvx512Kernels, &kAvx512Bf16Kernels});
+  add(avx512_bf16() && !fast_bf16(), {&kAvx512PairsKernels});
+  add(avx_vnni(), {&kAvxVnniKernels});
+  add(avx2(), {&kAvx2Kernels, &kAvx2Bf16Kernels});
+#elif defined(__aarch64__)
+  add(cpu_features::neon_dotprod(), {&kNeonKernels, &kNeonBf16Kernels});
 #endif
-  tables.push_back(is_bf16 ? &kScalarBf16Kernels : &kScalarKernels);
+  add(true, {&kScalarKernels, &kScalarBf16Kernels});
+  return tables;
+}
+
+}  // namespace
+
+std::vector<const KernelTable*> supported_kernels(std::string_view arithmetic) {
+  auto tables = all_kernels();
+  std::erase_if(tables, [&](const KernelTable* table) { return table->arithmetic != arithmetic; });
   return tables;
 }
 

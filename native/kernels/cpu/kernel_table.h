@@ -87,6 +87,8 @@ extern const KernelTable kScalarKernels, kScalarBf16Kernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels, kAvxVnniKernels, kAvx512Kernels, kAmxKernels;
 extern const KernelTable kAvx2Bf16Kernels, kAvx512Bf16Kernels, kAvx512PairsKernels;
+#elif defined(__aarch64__)
+extern const KernelTable kNeonKernels, kNeonBf16Kernels;
 #endif
 
 // The tables of an arithmetic that this machine can run, best first.

@@ -158,6 +158,14 @@ constexpr TensorType kTypes[] = {TensorType::f32,  TensorType::f16,   TensorType
 
 }  // namespace
 
+// With GPTOSS_CPU_ISA: that this machine has it, or the tests below would not compare it.
+TEST(the_wanted_instruction_set_is_among_those_compared) {
+  for (const char* arithmetic : {"int8", "bf16"}) {
+    const auto tables = supported_kernels(arithmetic);
+    CHECK(std::find(tables.begin(), tables.end(), &wanted_kernels(arithmetic)) != tables.end());
+  }
+}
+
 TEST(products_are_those_of_the_decoded_weights) {
   for (const TensorType type : kTypes) {
     const TestMatrix matrix(type, 29, kCols, 3);  // the second panel is not full
