@@ -14,6 +14,9 @@ namespace {
 // A short poll bridges the gaps between the operations of one step without a system call.
 constexpr int kSpins = 2000;
 
+// See ThreadPool::gate_.
+constexpr uint32_t kOpen = 1, kWorker = 2;
+
 inline void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -63,13 +66,24 @@ void ThreadPool::run(int64_t n, Call call, void* context) {
   context_ = context;
   n_items_ = n;
   next_item_.store(0, std::memory_order_relaxed);
-  n_busy_.store(n_threads_ - 1, std::memory_order_relaxed);
+  gate_.store(kOpen, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   drain(0);
-  for (int busy = n_busy_.load(std::memory_order_acquire); busy != 0;
-       busy = n_busy_.load(std::memory_order_acquire))
-    wait_for_change(n_busy_, busy);
+  gate_.fetch_sub(kOpen, std::memory_order_acq_rel);
+  for (uint32_t busy; (busy = gate_.load(std::memory_order_acquire)) != 0;)
+    wait_for_change(gate_, busy);
+}
+
+bool ThreadPool::enter() {
+  uint32_t gate = gate_.load(std::memory_order_acquire);
+  while ((gate & kOpen) != 0)
+    if (gate_.compare_exchange_weak(gate, gate + kWorker, std::memory_order_acq_rel)) return true;
+  return false;
+}
+
+void ThreadPool::leave() {
+  if (gate_.fetch_sub(kWorker, std::memory_order_acq_rel) == kWorker) gate_.notify_one();
 }
 
 void ThreadPool::drain(int thread) {
@@ -81,12 +95,11 @@ void ThreadPool::work(int thread) {
   uint32_t seen = 0;
   for (;;) {
     wait_for_change(generation_, seen);
-    // The caller starts no new loop before every worker has reported back, so the generation
-    // advances by one.
-    ++seen;
+    seen = generation_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_relaxed)) return;
+    if (!enter()) continue;
     drain(thread);
-    if (n_busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) n_busy_.notify_one();
+    leave();
   }
 }
 

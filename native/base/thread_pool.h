@@ -37,6 +37,8 @@ class ThreadPool {
   using Call = void (*)(void* context, int64_t item, int thread);
   void run(int64_t n, Call call, void* context);
   void work(int thread);
+  bool enter();  // whether the current loop still takes workers
+  void leave();
   void stop();
   void drain(int thread);
 
@@ -48,8 +50,10 @@ class ThreadPool {
   void* context_ = nullptr;  // borrowed for the length of the loop
   int64_t n_items_ = 0;
   std::atomic<int64_t> next_item_{0};
-  std::atomic<int> n_busy_{0};           // workers that have not finished the current loop
   std::atomic<uint32_t> generation_{0};  // number of loops started, and the word workers sleep on
+  // Whether the current loop takes workers, and how many are in it: kOpen + kWorker * how many. A
+  // worker that comes late, as on a busy machine, finds it closed, and nobody has waited for it.
+  std::atomic<uint32_t> gate_{0};
   std::atomic<bool> stopping_{false};
 };
 
