@@ -31,7 +31,7 @@ struct ProductArgs {
 inline constexpr int kProductRows = 128;
 inline constexpr int kProductWidth = 2 * kPanelRows;
 
-// What is unpacked at once: codes of one byte, scales in float32.
+// What is unpacked at once: codes of one byte, scales in float32. Of wider ones fewer blocks.
 inline constexpr int kSpanBlocks = 16;
 inline constexpr int kUnpackedBytes =
     kSpanBlocks * (kBlock * kPanelRows + kPanelRows * static_cast<int>(sizeof(float)));

@@ -6,8 +6,9 @@
 #include <cstring>
 #include <immintrin.h>
 
+#include "base/family.h"
+#include "kernels/cpu/layout.h"
 #include "kernels/cpu/simd/vec_avx512.h"
-#include "kernels/cpu/templates/block_product.inl.h"
 
 namespace {
 
@@ -31,7 +32,7 @@ inline Floats dot_pairs(Floats sums, Pairs weights, const uint16_t* x) {
 struct PairInputs {
   using Tile = gptoss::kernels::cpu::Bf16Tile;
   using Weights = Pairs;
-  static constexpr int kSteps = kBlock / 4;
+  static constexpr int kSteps = gptoss::kBlock / 4;
   static constexpr int kWideBytes = 2;
 
   template <class Values>
