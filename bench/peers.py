@@ -16,6 +16,8 @@ from gptoss_gguf.bench.cases import Case
 from gptoss_gguf.errors import GptossError, RequestError
 
 LLAMA_CPP = "llama.cpp"
+# Warnings may stand between the lines of JSON.
+_JSON_STARTS = (" ", "[", "]", "{", "}")
 # Flags that llama-bench's relatives have beyond it, with what is best for gpt-oss on a CPU.
 _BEST_FLAGS: Mapping[str, str] = {"--run-time-repack": "1", "--n-gpu-layers": "0"}
 _NO_GPU: Mapping[str, str] = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
@@ -93,7 +95,7 @@ class LlamaBenchPeer:
         depth = ["-d", str(case.n_depth)] if case.n_depth else []
         text = self._output([*self._common, *lengths, *depth])
         try:
-            [row] = json.loads(text)
+            [row] = json.loads("".join(line for line in text.splitlines() if line.startswith(_JSON_STARTS)))
             return float(row["avg_ns"]) / 1e9
         except (ValueError, KeyError, TypeError) as error:
             raise GptossError(

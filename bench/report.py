@@ -77,12 +77,13 @@ def _markdown(context: Context, rows: Iterable[Row]) -> Iterator[str]:
 def _machine_lines(machine: Machine) -> Iterator[str]:
     yield f"{machine.cpu}, {machine.n_threads} threads: reads {machine.bytes_per_second / 1e9:.1f} GB/s"
     yield ""
-    yield "| instruction set | float32 GMAC/s | int8 GMAC/s |"
-    yield "| :--- | ---: | ---: |"
+    kinds = ("float32", "int8", "bf16")
+    yield f"| instruction set | {' | '.join(f'{kind} GMAC/s' for kind in kinds)} |"
+    yield "| :--- | ---: | ---: | ---: |"
     for isa in dict.fromkeys(isa for isa, _ in machine.peaks):
-        cells = [machine.peaks.get((isa, kind)) for kind in ("float32", "int8")]
+        cells = [machine.peaks.get((isa, kind)) for kind in kinds]
         shown = ["" if cell is None else f"{cell / 1e9:.1f}" for cell in cells]
-        yield f"| {isa} | {shown[0]} | {shown[1]} |"
+        yield f"| {isa} | {' | '.join(shown)} |"
 
 
 def _load_lines(loads: Mapping[str, Load]) -> Iterator[str]:
@@ -153,6 +154,7 @@ def _fields(context: Context, row: Row) -> dict[str, Any]:
         "cpu_info": machine.cpu,
         "backends": engine.device,
         "isa": engine.isa,
+        "arithmetic": engine.arithmetic,
         "model_filename": str(model.path),
         "model_type": model.kind,
         "model_size": model.n_bytes,

@@ -40,8 +40,7 @@ using engine::Sequence;
 
 std::vector<std::string> devices() { return {"cpu", "reference"}; }
 std::vector<std::string> cpu_isas(const std::string& compute) {
-  engine::validate_compute("cpu", compute);
-  return kernels::cpu_isas(compute);
+  return kernels::cpu_isas(engine::resolve_compute("cpu", compute));
 }
 
 namespace {
@@ -50,8 +49,7 @@ EngineOptions validated(const EngineOptions& options) {
   engine::validate(options);
   EngineOptions result = options;
   if (result.device == "auto") result.device = devices().front();
-  engine::validate_compute(result.device, result.compute);
-  if (result.compute == "auto") result.compute = "int8";
+  result.compute = engine::resolve_compute(result.device, result.compute);
   // A step has a token for each of its sequences.
   result.max_sequences = std::min(result.max_sequences, result.n_batch);
   return result;

@@ -46,13 +46,14 @@ void validate(const EngineOptions& options) {
   }
 }
 
-void validate_compute(const std::string& device, const std::string& compute) {
-  if (compute == "auto") return;
+std::string resolve_compute(const std::string& device, const std::string& compute) {
+  if (compute == "auto") return device == "cpu" ? "int8" : "float32";
   if (device != "cpu")
     throw RequestError("the device '" + device + "' computes in one way only, so that compute '" +
                        compute + "' is not available; leave it at auto");
   if (compute != "int8" && compute != "bf16")
     throw RequestError("compute '" + compute + "' is unknown; choose one of: auto, int8, bf16");
+  return compute;
 }
 
 void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {

@@ -10,8 +10,8 @@ namespace gptoss::engine {
 
 // Throw RequestError naming the field, its value and the allowed range.
 void validate(const EngineOptions& options);
-// compute: of EngineOptions. device: one of devices().
-void validate_compute(const std::string& device, const std::string& compute);
+// What "auto" stands for on the device, one of devices(); others as they are.
+std::string resolve_compute(const std::string& device, const std::string& compute);
 void validate(const Request& request, int64_t n_vocab, int64_t n_ctx);
 
 }  // namespace gptoss::engine

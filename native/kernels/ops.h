@@ -206,8 +206,8 @@ class Ops {
 
   virtual const char* name() const = 0;  // as in LLM(device=...)
   virtual const char* isa() const = 0;   // of its inner loops: "scalar", "avx2", ...
-  virtual const char* arithmetic()
-      const = 0;  // of its matrix products: "float32", "int8" or "bf16"
+  // Of its matrix products: "float32", "int8" or "bf16".
+  virtual const char* arithmetic() const = 0;
   virtual size_t kv_element_bytes() const = 0;  // of one stored K or V value
   // Bytes of scratch that reserve(limits) takes.
   virtual size_t scratch_bytes(const Limits& limits) const = 0;

@@ -20,7 +20,12 @@ MACHINE = Machine(
     cpu="Abacus",
     n_threads=1,
     bytes_per_second=1e9,
-    peaks={("scalar", "float32"): 2e9, ("scalar", "int8"): 3e9, ("beads", "int8"): 4e9},
+    peaks={
+        ("scalar", "float32"): 2e9,
+        ("scalar", "int8"): 3e9,
+        ("beads", "int8"): 4e9,
+        ("pearls", "bf16"): 5e9,
+    },
     load=0.0,
 )
 LOADS = {"cold": Load(2.0, 1.0, 10_000, 50_000), "warm": Load(0.5, 0.25, None, 50_000)}

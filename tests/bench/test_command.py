@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,17 @@ LLAMA_BENCH = (
     "n_gen", "n_depth", "test_time", "avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "samples_ns", "samples_ts",
     "cpu_info", "backends",
 )  # fmt: skip
-OURS = ("engine", "isa", "gb_per_s", "pct_bandwidth", "gmac_per_s", "pct_peak", "machine_gb_per_s", "load")
+OURS = (
+    "engine",
+    "isa",
+    "arithmetic",
+    "gb_per_s",
+    "pct_bandwidth",
+    "gmac_per_s",
+    "pct_peak",
+    "machine_gb_per_s",
+    "load",
+)
 
 
 def cells(text: str, label: str) -> list[list[str]]:
@@ -222,5 +231,12 @@ def test_the_peak_is_that_of_the_arithmetic() -> None:
     assert MACHINE.peak("scalar", "int8") == 3e9
     assert MACHINE.peak("fingers", "int8") == 4e9  # the best
     assert MACHINE.peak("scalar", "bf16") == 2e9  # computed in float32
-    peaks = {**MACHINE.peaks, ("scalar", "bf16"): 5e9}
-    assert replace(MACHINE, peaks=peaks).peak("scalar", "bf16") == 5e9
+    assert MACHINE.peak("pearls", "bf16") == 5e9
+
+
+def test_compute_reaches_the_engine(bench: Bench) -> None:
+    [fields] = json.loads(bench("-p", "4", "-n", "0", "--device", "cpu", "--compute", "bf16", "-o", "json"))
+    assert fields["arithmetic"] == "bf16"
+    assert "| pearls |  |  | 5.0 |" in bench("-p", "4", "-n", "0")
+    with pytest.raises(RequestError, match="computes in one way only"):
+        bench("-p", "4", "-n", "0", "--device", "reference", "--compute", "bf16")

@@ -24,7 +24,8 @@ if "{mood}" == "odd":
     print("hello")
 else:
     tokens = int(args[args.index("-p") + 1]) + int(args[args.index("-n") + 1])
-    print(json.dumps([{{"avg_ns": tokens * 1e7, "n_prompt": 1}}]))
+    print("[", "WARNING: a stray line", sep=chr(10))
+    print("", json.dumps({{"avg_ns": tokens * 1e7, "n_prompt": 1}}), "]", sep=chr(10) + "  ")
 """
 
 # What bench/llama_cpp.py uses of the package; llama_decode takes 1 ms and writes into the diary.

@@ -76,7 +76,7 @@ def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.
             engine = _native.Engine(path, _native.EngineOptions(device="cpu", compute=compute))
             assert (engine.isa, engine.arithmetic) == (isa, compute)
     monkeypatch.setenv("GPTOSS_CPU_ISA", "abacus")
-    with pytest.raises(RequestError, match=r"GPTOSS_CPU_ISA names .* 'abacus'; .* int8 with .*scalar"):
+    with pytest.raises(RequestError, match=r"GPTOSS_CPU_ISA: .* no 'abacus' for int8; .* with .*scalar"):
         LLM(path, device="cpu")
     with LLM(path, device="reference") as llm:  # which has none to choose
         assert llm.device == "reference"
@@ -85,8 +85,12 @@ def test_names_of_instruction_sets(golden_gguf: GoldenGguf, monkeypatch: pytest.
 def test_ways_to_compute(golden_gguf: GoldenGguf) -> None:
     path = str(golden_gguf("e4", "mxfp4"))
     assert _native.Engine(path, _native.EngineOptions(device="cpu")).arithmetic == "int8"
-    with pytest.raises(RequestError, match=r"compute 'fp8' is unknown; choose one of: auto, int8, bf16"):
-        LLM(path, device="cpu", compute="fp8")
+    assert _native.cpu_isas("auto") == _native.cpu_isas("int8") == _native.cpu_isas()
+    for make in (lambda: LLM(path, device="cpu", compute="fp8"), lambda: _native.cpu_isas("fp8")):
+        with pytest.raises(RequestError, match=r"compute 'fp8' is unknown; choose one of: auto, int8, bf16"):
+            make()
+    with pytest.raises(RequestError, match="compute must be a str"):
+        LLM(path, compute=8)
     with pytest.raises(RequestError, match=r"'reference' computes in one way only, .* leave it at auto"):
         LLM(path, device="reference", compute="bf16")
 

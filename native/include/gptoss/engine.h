@@ -19,7 +19,8 @@ namespace gptoss {
 struct EngineOptions {
   std::string device = "auto";  // one of devices(), or "auto" for the best of them
   // What inputs of matrix products are rounded to. "auto": as is fastest on the device. On "cpu"
-  // "int8" (with one scale per 32) or "bf16", as the model was trained.
+  // "int8" (with one scale per 32) or "bf16", as the model was trained. Float weights take them as
+  // they are, but for BF16 ones with "bf16".
   std::string compute = "auto";
   int64_t n_ctx = 0;      // most tokens of one sequence; 0 = as model and memory allow
   int n_threads = 0;      // 0 = one per core this process may use

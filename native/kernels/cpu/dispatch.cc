@@ -56,8 +56,8 @@ const KernelTable& wanted_kernels(std::string_view arithmetic) {
     if (isa == table->isa) return *table;
     names += std::string(names.empty() ? "" : ", ") + table->isa;
   }
-  throw RequestError("GPTOSS_CPU_ISA names an unknown instruction set, '" + isa +
-                     "'; this machine computes " + std::string(arithmetic) + " with " + names);
+  throw RequestError("GPTOSS_CPU_ISA: this machine has no '" + isa + "' for " +
+                     std::string(arithmetic) + "; it computes that with " + names);
 }
 
 }  // namespace cpu

@@ -1,11 +1,26 @@
 """Commands and options. Flags that mean the same as in llama.cpp have the same names."""
 
-from enum import StrEnum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
 
 import typer
+
+from gptoss_gguf.cli.choices import (
+    DEFAULT_MODEL,
+    ENGINE,
+    MODEL_HELP,
+    SAMPLING,
+    Compute,
+    ComputeOption,
+    Dense,
+    Device,
+    Effort,
+    Format,
+    Synthetic,
+    Threads,
+    WeightsCache,
+)
 
 app = typer.Typer(
     help="Run OpenAI's gpt-oss models on your own machine.",
@@ -15,69 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 options = SimpleNamespace(traceback=False)
-
-
-class Effort(StrEnum):
-    low = "low"
-    medium = "medium"
-    high = "high"
-
-
-class Dense(StrEnum):
-    q8_0 = "q8_0"
-    bf16 = "bf16"
-    f16 = "f16"
-
-
-class Synthetic(StrEnum):
-    small = "20b"
-    large = "120b"
-    tiny = "tiny"
-
-
-class Compute(StrEnum):
-    auto = "auto"
-    int8 = "int8"
-    bf16 = "bf16"
-
-
-class Format(StrEnum):
-    md = "md"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
-
-
-_MODEL_HELP = "A .gguf file, a checkpoint folder, org/repo[:QUANT], gpt-oss-20b or gpt-oss-120b."
-_DEFAULT_MODEL = "the demo model in this package"
-_SAMPLING = "Sampling"
-_ENGINE = "Engine"
-
-_Device = Annotated[
-    str, typer.Option("--device", help="Where to compute; `gptoss info` lists them.", rich_help_panel=_ENGINE)
-]
-_Compute = Annotated[
-    Compute,
-    typer.Option(
-        "--compute",
-        help="Inputs of matrix products on the CPU: int8 is fast, bf16 as the model was trained.",
-        rich_help_panel=_ENGINE,
-    ),
-]
-_Threads = Annotated[
-    int,
-    typer.Option(
-        "-t", "--threads", min=0, help="CPU threads; 0: one per core it may use.", rich_help_panel=_ENGINE
-    ),
-]
-_WeightsCache = Annotated[
-    bool,
-    typer.Option(
-        "--weights-cache/--no-weights-cache",
-        help="Keep prepared weights on disk, as large as the model; the next start takes a second.",
-        rich_help_panel=_ENGINE,
-    ),
-]
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -108,7 +60,7 @@ def run(
         str | None, typer.Argument(help="What to ask. Without it: a chat, or the prompt from a pipe.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help=_MODEL_HELP, show_default=_DEFAULT_MODEL)
+        str | None, typer.Option("-m", "--model", help=MODEL_HELP, show_default=DEFAULT_MODEL)
     ] = None,
     reasoning_effort: Annotated[
         Effort, typer.Option("--reasoning-effort", help="How long to think before answering.")
@@ -121,26 +73,24 @@ def run(
         typer.Option("-n", "--n-predict", min=1, help="Most tokens to generate.", show_default="no limit"),
     ] = None,
     temp: Annotated[
-        float, typer.Option("--temp", help="Temperature; 0 is greedy.", rich_help_panel=_SAMPLING)
+        float, typer.Option("--temp", help="Temperature; 0 is greedy.", rich_help_panel=SAMPLING)
     ] = 1.0,
-    top_p: Annotated[float, typer.Option("--top-p", help="Nucleus.", rich_help_panel=_SAMPLING)] = 1.0,
+    top_p: Annotated[float, typer.Option("--top-p", help="Nucleus.", rich_help_panel=SAMPLING)] = 1.0,
     top_k: Annotated[
-        int, typer.Option("--top-k", help="Candidates; 0 is all.", rich_help_panel=_SAMPLING)
+        int, typer.Option("--top-k", help="Candidates; 0 is all.", rich_help_panel=SAMPLING)
     ] = 0,
     min_p: Annotated[
         float,
-        typer.Option(
-            "--min-p", help="Least share of the likeliest's probability.", rich_help_panel=_SAMPLING
-        ),
+        typer.Option("--min-p", help="Least share of the likeliest's probability.", rich_help_panel=SAMPLING),
     ] = 0.0,
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", help="Same seed, same answer.", show_default="random", rich_help_panel=_SAMPLING
+            "--seed", help="Same seed, same answer.", show_default="random", rich_help_panel=SAMPLING
         ),
     ] = None,
-    device: _Device = "auto",
-    compute: _Compute = Compute.auto,
+    device: Device = "auto",
+    compute: ComputeOption = Compute.auto,
     ctx_size: Annotated[
         int,
         typer.Option(
@@ -148,11 +98,11 @@ def run(
             "--ctx-size",
             min=0,
             help="Most tokens of prompt and answer; 0: what fits.",
-            rich_help_panel=_ENGINE,
+            rich_help_panel=ENGINE,
         ),
     ] = 0,
-    threads: _Threads = 0,
-    weights_cache: _WeightsCache = True,
+    threads: Threads = 0,
+    weights_cache: WeightsCache = True,
 ) -> None:
     """Ask a model, or chat with it.
 
@@ -199,7 +149,7 @@ def convert(
 
 @app.command()
 def info(
-    model: Annotated[str | None, typer.Argument(help=_MODEL_HELP)] = None,
+    model: Annotated[str | None, typer.Argument(help=MODEL_HELP)] = None,
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -210,7 +160,7 @@ def info(
 
 
 @app.command()
-def pull(model: Annotated[str, typer.Argument(help=_MODEL_HELP)]) -> None:
+def pull(model: Annotated[str, typer.Argument(help=MODEL_HELP)]) -> None:
     """Download a model (and convert it, if it is an original checkpoint); print the path of the file."""
     from gptoss_gguf.models import resolve_model
 
@@ -219,7 +169,7 @@ def pull(model: Annotated[str, typer.Argument(help=_MODEL_HELP)]) -> None:
 
 @app.command()
 def bench(
-    model: Annotated[str | None, typer.Option("-m", "--model", help=_MODEL_HELP)] = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help=MODEL_HELP)] = None,
     synthetic: Annotated[
         Synthetic | None,
         typer.Option("--synthetic", help="Instead of -m: random weights in the shapes of this model."),
@@ -245,10 +195,10 @@ def bench(
     repetitions: Annotated[
         int, typer.Option("-r", "--repetitions", min=1, help="Repetitions, after one that is not timed.")
     ] = 5,
-    threads: _Threads = 0,
-    device: _Device = "auto",
-    compute: _Compute = Compute.auto,
-    weights_cache: _WeightsCache = True,
+    threads: Threads = 0,
+    device: Device = "auto",
+    compute: ComputeOption = Compute.auto,
+    weights_cache: WeightsCache = True,
     output: Annotated[Format, typer.Option("-o", "--output", help="Table, or llama-bench's fields.")] = (
         Format.md
     ),

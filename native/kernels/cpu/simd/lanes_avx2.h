@@ -84,6 +84,13 @@ inline Floats magnitude(Floats a) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high)};
 }
+inline __m256 drop_below(__m256 a, __m256 size, float least) {
+  return _mm256_and_ps(a, _mm256_cmp_ps(size, _mm256_set1_ps(least), _CMP_NLT_UQ));
+}
+inline Floats drop_below(Floats a, float least) {
+  const Floats size = magnitude(a);
+  return {drop_below(a.low, size.low, least), drop_below(a.high, size.high, least)};
+}
 inline Ints load_int(const int32_t* p) { return {load_bytes(p), load_bytes(p + 8)}; }
 inline __m256 keep_between(__m256 a, __m256i first, __m256i end, __m256i at, __m256 otherwise) {
   const __m256i kept =

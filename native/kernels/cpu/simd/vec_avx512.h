@@ -46,6 +46,9 @@ inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c
 inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
 inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
 inline Floats magnitude(Floats a) { return _mm512_abs_ps(a); }
+inline Floats drop_below(Floats a, float least) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(magnitude(a), broadcast(least), _CMP_NLT_UQ), a);
+}
 inline Ints load_int(const int32_t* p) { return _mm512_loadu_si512(p); }
 inline Floats keep_between(Floats a, Ints first, Ints end, int at, float otherwise) {
   const __m512i position = _mm512_set1_epi32(at);

@@ -89,6 +89,13 @@ inline Floats magnitude(Floats a) {
   return each<Floats>([&](int i) { return vabsq_f32(a.part[i]); });
 }
 
+inline Floats drop_below(Floats a, float least) {
+  return each<Floats>([&](int i) {
+    const uint32x4_t is_small = vcaltq_f32(a.part[i], vdupq_n_f32(least));
+    return vbslq_f32(is_small, vdupq_n_f32(0), a.part[i]);
+  });
+}
+
 inline Ints load_int(const int32_t* p) {
   return each<Ints>([&](int i) { return vld1q_s32(p + 4 * i); });
 }

@@ -84,6 +84,11 @@ inline Floats magnitude(Floats a) {
   return each([&](int i) { return __builtin_fabsf(a.lane[i]); });
 }
 
+// a, but 0 for what is smaller than `least`.
+inline Floats drop_below(Floats a, float least) {
+  return each([&](int i) { return __builtin_fabsf(a.lane[i]) < least ? 0.0f : a.lane[i]; });
+}
+
 inline Ints load_int(const int32_t* p) {
   return each_int([&](int i) { return p[i]; });
 }

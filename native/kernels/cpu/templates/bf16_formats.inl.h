@@ -10,6 +10,10 @@ namespace {
 
 using gptoss::kernels::cpu::Bf16FloatTile;
 
+// Sums of products of such weights and of inputs, see round_to_bf16, are multiples of 2^-126, so
+// that none is subnormal, which the instruction takes for zero.
+constexpr float kLeastBf16Weight = 0x1p-52f;
+
 // input(): weights of 16 rows for input i of a block, which begins at p.
 struct Mxfp4Values {
   static constexpr auto kBytes = block_bytes(TensorType::mxfp4);
@@ -28,7 +32,8 @@ struct Int8Values {
 struct Bf16Values {
   static constexpr auto kBytes = block_bytes(TensorType::bf16);
   static Floats input(const uint8_t* p, int i) {
-    return load_bf16(reinterpret_cast<const uint16_t*>(p) + i * kPanelRows);
+    return drop_below(load_bf16(reinterpret_cast<const uint16_t*>(p) + i * kPanelRows),
+                      kLeastBf16Weight);
   }
   static Floats scales(const uint8_t*) { return broadcast(1.0f); }
 };

@@ -86,11 +86,10 @@ inline void put(float& out, uint32_t bf16) {
   const uint32_t bits = bf16 << 16;
   __builtin_memcpy(&out, &bits, sizeof out);
 }
-// To nearest, ties to even. Less than 1e-30 becomes zero, so that no sum of products is subnormal,
-// which the instructions for bf16 take for zero.
+// To nearest, ties to even; 0 for what is so small that products would be: see kLeastBf16Weight.
 template <class Tile>
 void round_to_bf16(const float* x, int64_t n_blocks, std::byte* to, int row) {
-  constexpr float kLeast = 1e-30f;
+  constexpr float kLeast = 0x1p-60f;
   auto* tile = reinterpret_cast<Tile*>(to);
   for (int64_t b = 0; b < n_blocks; ++b, x += kBlock, ++tile)
     for (int i = 0; i < kBlock; ++i) {
