@@ -51,7 +51,11 @@ def cells(text: str, label: str) -> list[list[str]]:
 def test_the_table(bench: Bench) -> None:
     text = bench("-p", "8,16", "-n", "2", "-d", "0,5")
     assert "Abacus, 1 threads: reads 1.0 GB/s" in text
-    assert cells(text, "instruction set") == [["scalar", "2.0", "3.0"], ["beads", "", "4.0"]]
+    assert cells(text, "instruction set") == [
+        ["scalar", "2.0", "3.0", ""],
+        ["beads", "", "4.0", ""],
+        ["pearls", "", "", "5.0"],
+    ]
     assert cells(text, "ready after")[0] == ["cold", "2.00", "1.00", "10 kB", "50 kB"]
     assert cells(text, "ready after")[1][3] == "unknown"
     rows = cells(text, "t/s")

@@ -1,5 +1,6 @@
 """The command line in a process of its own: pipes, terminals, signals, errors."""
 
+import json
 import os
 import pty
 import re
@@ -258,3 +259,17 @@ def test_import_is_light() -> None:
     assert "'tiktoken'" in loaded
     for heavy in ("torch", "transformers", "huggingface_hub", "typer", "rich", "gguf", "requests"):
         assert f"'{heavy}'" not in loaded
+
+
+def test_compute_reaches_the_engine() -> None:
+    done = gptoss("run", "--device", "reference", "--compute", "bf16", "Hello")
+    assert done.returncode == 1
+    assert "the device 'reference' computes in one way only" in done.stderr
+    assert gptoss("run", "--compute", "bf16", "-n", "4", "Hello").returncode == 0
+
+
+def test_info_lists_instruction_sets_by_arithmetic() -> None:
+    facts = json.loads(gptoss("info", "--json").stdout)
+    assert facts["cpu_isas"].keys() == {"int8", "bf16"}
+    assert all(isas[-1] == "scalar" for isas in facts["cpu_isas"].values())
+    assert "cpu instruction sets for bf16, best first: " in gptoss("info").stdout
