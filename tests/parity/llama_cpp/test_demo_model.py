@@ -29,8 +29,8 @@ def test_same_greedy_answers_as_transformers_in_float32(llama: Llama, files: Gol
 
 
 def test_same_greedy_answers_in_integers(llama: Llama) -> None:
-    """Its default; the rounding turns answers of which the model is not sure."""
-    assert n_same_answers(llama, resolve_model("gpt-oss-demo"), plain=False) >= 0.95 * N_PROMPTS
+    """Its default; its rounding turns answers of which the model is not sure, others on other processors."""
+    assert n_same_answers(llama, resolve_model("gpt-oss-demo"), plain=False) >= 0.92 * N_PROMPTS
 
 
 def test_same_tokens_of_text(llama: Llama) -> None:
