@@ -52,8 +52,8 @@ class LLM:
             "gpt-oss-demo": the tiny model in this package, which None is, too.
         device: "auto", or one of those that `gptoss info` lists.
         compute: what inputs of matrix products are rounded to, on the CPU: "int8" (fast, which "auto" is) or
-            "bf16", as the model was trained, which is several times slower. Float weights take inputs as they
-            are, but for BF16 ones with "bf16".
+            "bf16", as the model was trained, which is two to three times slower. Float weights take inputs as
+            they are, but for BF16 ones with "bf16".
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core that affinity and control groups allow.
         n_batch: most tokens computed in one step.
