@@ -208,7 +208,7 @@ class Ops {
   virtual const char* isa() const = 0;   // of its inner loops: "scalar", "avx2", ...
   // Of its matrix products: "float32", "int8" or "bf16".
   virtual const char* arithmetic() const = 0;
-  virtual size_t kv_element_bytes() const = 0;  // of one stored K or V value
+  virtual size_t head_page_bytes() const = 0;  // of K and V of one KV head in a page
   // Bytes of scratch that reserve(limits) takes.
   virtual size_t scratch_bytes(const Limits& limits) const = 0;
   // Sizes the device's scratch. Called once, before any operation.

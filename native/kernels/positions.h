@@ -10,22 +10,11 @@
 
 namespace gptoss::kernels {
 
-enum class KeyOrValue : int { key = 0, value = 1 };
-
-// The first of the 64 tokens of one head in one page; Element: as the device stores it.
-template <class Element>
-Element* page_of_head(const KvLayer& kv, int32_t page, KeyOrValue which, int64_t head) {
+// K and V of one head in one page; HeadPage: as the device stores them.
+template <class HeadPage>
+HeadPage& page_of_head(const KvLayer& kv, int32_t page, int64_t head) {
   std::byte* const base = kv.base + static_cast<size_t>(page) * kv.page_stride;
-  const int64_t index = (static_cast<int64_t>(which) * kv.n_kv_heads + head) * kPageTokens;
-  return reinterpret_cast<Element*>(base) + index * kHeadDim;
-}
-
-// The 64 values of one head of one cached token.
-template <class Element>
-Element* cached(const KvLayer& kv, const int32_t* pages, int64_t position, KeyOrValue which,
-                int64_t head) {
-  return page_of_head<Element>(kv, pages[position / kPageTokens], which, head) +
-         position % kPageTokens * kHeadDim;
+  return reinterpret_cast<HeadPage*>(base)[head];
 }
 
 inline const int32_t* pages_of(const SequenceRows& sequence, bool sliding) {

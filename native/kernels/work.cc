@@ -57,18 +57,18 @@ Work work_of(const NormArgs& args) {
   return {(u64(args.n) * 2 + 1) * u64(args.hidden) * kFloat, u64(args.n) * u64(args.hidden) * 2};
 }
 
-Work work_of(const QkvArgs& args, size_t kv_element_bytes) {
+Work work_of(const QkvArgs& args, size_t head_page_bytes) {
   Work work = linear_work(args.q, args.n);
   work += linear_work(args.k, args.n);
   work += linear_work(args.v, args.n);
-  work.bytes += u64(args.n) * u64(args.k.weight.rows + args.v.weight.rows) * kv_element_bytes;
+  work.bytes += u64(args.n) * u64(args.kv.n_kv_heads) * head_page_bytes / kPageTokens;
   return work;
 }
 
-Work work_of(const AttendArgs& args, size_t kv_element_bytes) {
+Work work_of(const AttendArgs& args, size_t head_page_bytes) {
   const Seen seen = positions_seen(args.sequences, args.sliding);
   const uint64_t width = u64(args.n_heads) * kHeadDim;
-  return {seen.read * 2 * u64(args.kv.n_kv_heads) * kHeadDim * kv_element_bytes +
+  return {seen.read * u64(args.kv.n_kv_heads) * head_page_bytes / kPageTokens +
               u64(args.n) * 2 * width * kFloat,
           seen.scored * 2 * width};
 }

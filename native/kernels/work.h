@@ -21,12 +21,11 @@ struct Work {
 };
 
 // Contract 6: every operation has an overload here; the bench divides by it.
-// `kv_element_bytes`: of the device's cache. `n_distinct`: how many different experts the step
-// touches.
+// `head_page_bytes`: as Ops has it. `n_distinct`: how many different experts the step touches.
 Work work_of(const EmbedArgs& args);
 Work work_of(const NormArgs& args);
-Work work_of(const QkvArgs& args, size_t kv_element_bytes);
-Work work_of(const AttendArgs& args, size_t kv_element_bytes);
+Work work_of(const QkvArgs& args, size_t head_page_bytes);
+Work work_of(const AttendArgs& args, size_t head_page_bytes);
 Work work_of(const ProjectArgs& args);
 Work work_of(const RouteArgs& args);
 Work work_of(const MoeUpArgs& args, int n_distinct);

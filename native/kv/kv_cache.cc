@@ -34,9 +34,7 @@ size_t window_bytes(const KvShape& shape, int n_sequences, int n_step_tokens) {
   return static_cast<size_t>(n_window_pages(n_sequences, n_step_tokens)) * shape.page_bytes(true);
 }
 
-size_t KvShape::layer_bytes() const {
-  return 2 * static_cast<size_t>(n_kv_heads) * kPageTokens * kHeadDim * element_bytes;
-}
+size_t KvShape::layer_bytes() const { return static_cast<size_t>(n_kv_heads) * head_page_bytes; }
 
 size_t KvShape::page_bytes(bool sliding) const {
   return layer_bytes() * static_cast<size_t>(n_layers_of(sliding));

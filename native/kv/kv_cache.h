@@ -15,7 +15,7 @@ namespace gptoss::kv {
 struct KvShape {
   int n_layers = 0;
   int n_kv_heads = 0;
-  size_t element_bytes = 0;  // of one K or V value
+  size_t head_page_bytes = 0;  // of K and V of one head in a page, as the device has them
 
   int n_layers_of(bool sliding) const { return sliding ? (n_layers + 1) / 2 : n_layers / 2; }
   size_t layer_bytes() const;             // K and V of one page in one layer
@@ -57,7 +57,7 @@ class KvCache {
   KvShape shape_;
   PagePool full_, window_;
   Buffer full_storage_,
-      window_storage_;  // (pages, layers of the group, K|V, kv_heads, 64, 64) elements
+      window_storage_;  // (pages, layers of the group, kv_heads) of head_page_bytes
 };
 
 // Pages that hold n tokens.

@@ -67,7 +67,7 @@ size_t Model::step_bytes(int n_step_tokens, int n_logits_rows, int64_t n_positio
 }
 
 kv::KvShape Model::kv_shape() const {
-  return {config_.n_layers, config_.n_kv_heads, ops_.kv_element_bytes()};
+  return {config_.n_layers, config_.n_kv_heads, ops_.head_page_bytes()};
 }
 
 }  // namespace gptoss::model

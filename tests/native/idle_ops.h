@@ -10,7 +10,7 @@ class IdleOps : public kernels::Ops {
   const char* name() const override { return "idle"; }
   const char* isa() const override { return "abacus"; }
   const char* arithmetic() const override { return "int8"; }
-  size_t kv_element_bytes() const override { return 2; }
+  size_t head_page_bytes() const override { return size_t{2 * 64 * 64 * 2}; }
   size_t scratch_bytes(const kernels::Limits& limits) const override {
     return static_cast<size_t>(limits.n_tokens);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/product.inl.h"
@@ -39,11 +40,23 @@ void CpuOps::qkv_rope_append(const QkvArgs& args) {
     float* const keys = keys_values + 2 * t * kv_width;
     rotate(*args.rope, position, args.query + t * q_width, q_width / kHeadDim);
     rotate(*args.rope, position, keys, args.kv.n_kv_heads);
+    const float* const values = keys + kv_width;
     for (int64_t head = 0; head < args.kv.n_kv_heads; ++head)
-      for (const KeyOrValue which : {KeyOrValue::key, KeyOrValue::value})
-        kernels_.store_half(keys + static_cast<int64_t>(which) * kv_width + head * kHeadDim,
-                            cached<uint16_t>(args.kv, pages, position, which, head), kHeadDim);
+      append(keys + head * kHeadDim, values + head * kHeadDim,
+             page_of_head<HeadPage>(args.kv, pages[position / kPageTokens], head),
+             position % kPageTokens);
   });
+}
+
+// key, value: (64).
+void CpuOps::append(const float* key, const float* value, HeadPage& page, int64_t token) const {
+  int16_t values[kHeadDim];
+  const float exponent = kernels_.quantize_value(value, values);
+  const float scale = kernels_.quantize_head(key, page.keys[token]);
+  for (int d = 0; d < kHeadDim; ++d) page.values[token / 2][d][token % 2] = values[d];
+  const bool is_broken = std::isnan(exponent);
+  page.key_scales[token] = is_broken ? exponent : scale;
+  page.value_exponents[token] = is_broken ? 0.0f : exponent;
 }
 
 void CpuOps::attend(const AttendArgs& args) {
@@ -66,59 +79,56 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
                          int n_tokens, int64_t kv_head, int thread) {
   Workspace& space = workspace(thread);
   const int n_rows = n_tokens * kQueryGroup;
-  float highest[kQueryRows] = {}, denominator[kQueryRows] = {};
+  float highest[kQueryRows] = {}, denominator[kQueryRows] = {}, scales[kQueryRows] = {};
   int32_t first[kQueryRows] = {}, end[kQueryRows] = {};
-  std::fill_n(space.values_sum, n_rows * kHeadDim, 0.0f);
-  std::fill_n(space.queries, kHeadDim * kQueryRows, 0.0f);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
+  std::fill_n(end, kQueryRows, kPageTokens);  // also beyond n_rows: all see the same
+  std::fill_n(space.values_sum[0], n_rows * kHeadDim, 0.0f);
+  // Scores in powers of two: 1/sqrt(64), and how many of them one of e is.
+  const float scale = std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(kHeadDim));
   const auto offset_of = [&](int r) {  // of the query's 64 values
     return ((first_row + r / kQueryGroup) * args.n_heads + kv_head * kQueryGroup +
             r % kQueryGroup) *
            kHeadDim;
   };
   for (int r = 0; r < n_rows; ++r) {
-    for (int d = 0; d < kHeadDim; ++d)
-      space.queries[d * kQueryRows + r] = args.query[offset_of(r) + d] * scale;
+    int16_t query[kHeadDim];
+    scales[r] = scale * kernels_.quantize_head(args.query + offset_of(r), query);
+    for (int d = 0; d < kHeadDim; ++d) space.queries[d / 2][r][d % 2] = query[d];
     // The sink is one more column of the softmax that carries no value.
     // -inf is none: as the lowest number, differences to it are numbers.
-    highest[r] = std::max(args.sinks[kv_head * kQueryGroup + r % kQueryGroup],
-                          std::numeric_limits<float>::lowest());
+    highest[r] =
+        std::max(args.sinks[kv_head * kQueryGroup + r % kQueryGroup] * std::numbers::log2e_v<float>,
+                 std::numeric_limits<float>::lowest());
     denominator[r] = 1.0f;
   }
 
   const int64_t begin = position_of_row(sequence, first_row), last = begin + n_tokens - 1;
-  KeyBlockArgs block{.n_rows = n_rows,
-                     .queries = space.queries,
-                     .first = first,
-                     .end = end,
-                     .highest = highest,
-                     .denominator = denominator,
-                     .values_sum = space.values_sum,
-                     .scratch = &space.keys};
+  AttendPageArgs page{.n_rows = n_rows,
+                      .queries = space.queries[0][0],
+                      .query_scales = scales,
+                      .first = first,
+                      .end = end,
+                      .highest = highest,
+                      .denominator = denominator,
+                      .values_sum = space.values_sum[0],
+                      .scratch = &space.attend};
   const int32_t* const pages = pages_of(sequence, args.sliding);
-  for (int64_t key = first_seen(begin, args.sliding) / kKeyBlock * kKeyBlock; key <= last;
-       key += kKeyBlock) {
-    for (int64_t page = 0; page < kKeyBlock / kPageTokens; ++page) {
-      // Pages that are freed, or not there yet, hold nothing that a row sees.
-      const int64_t index = key / kPageTokens + page;
-      if (index * kPageTokens > last || pages[index] < 0) continue;
-      block.keys[page] = page_of_head<uint16_t>(args.kv, pages[index], KeyOrValue::key, kv_head);
-      block.values[page] =
-          page_of_head<uint16_t>(args.kv, pages[index], KeyOrValue::value, kv_head);
-    }
+  for (int64_t index = first_seen(begin, args.sliding) / kPageTokens; index <= last / kPageTokens;
+       ++index) {
+    page.page = &page_of_head<HeadPage>(args.kv, pages[index], kv_head);
     for (int r = 0; r < n_rows; ++r) {
       const int64_t position = begin + r / kQueryGroup;
       const auto within = [&](int64_t at) {
-        return static_cast<int32_t>(std::clamp<int64_t>(at - key, 0, kKeyBlock));
+        return static_cast<int32_t>(std::clamp<int64_t>(at - index * kPageTokens, 0, kPageTokens));
       };
       first[r] = within(first_seen(position, args.sliding));
       end[r] = within(position + 1);
     }
-    kernels_.attend_block(block);
+    kernels_.attend_page(page);
   }
   for (int r = 0; r < n_rows; ++r)
     for (int d = 0; d < kHeadDim; ++d)
-      args.attended[offset_of(r) + d] = space.values_sum[r * kHeadDim + d] / denominator[r];
+      args.attended[offset_of(r) + d] = space.values_sum[r][d] / denominator[r];
 }
 
 }  // namespace gptoss::kernels::cpu

@@ -1,6 +1,6 @@
-// The CPU device: packed weights, inputs of products in int8 (one scale per 32) or bf16, K and V in
-// halves, float32 for everything else. The inner loops are in the kernel table of the machine's
-// instruction set; here is who computes what.
+// The CPU device: packed weights, inputs of products in int8 (one scale per 32) or bf16; queries, K
+// and V in int16 (one scale per 64); float32 for everything else. The inner loops are in the kernel
+// table of the machine's instruction set; here is who computes what.
 #pragma once
 
 #include <initializer_list>
@@ -28,7 +28,7 @@ class CpuOps final : public Ops {
   const char* name() const override { return "cpu"; }
   const char* isa() const override { return kernels_.isa; }
   const char* arithmetic() const override { return kernels_.arithmetic; }
-  size_t kv_element_bytes() const override { return sizeof(uint16_t); }
+  size_t head_page_bytes() const override { return sizeof(HeadPage); }
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
   void expect_weights(const WeightsPlan& plan) override;
@@ -63,9 +63,9 @@ class CpuOps final : public Ops {
     float out[kProductRows * kProductWidth];
     const float* rows[kProductRows];
     alignas(kLine) std::byte unpacked[kProductScratch];
-    KeyBlockScratch keys;
-    float queries[kHeadDim * kQueryRows];
-    float values_sum[kQueryRows * kHeadDim];
+    AttendPageScratch attend;
+    int16_t queries[kHeadDim / 2][kQueryRows][2];
+    float values_sum[kQueryRows][kHeadDim];
   };
 
   Workspace& workspace(int thread) const;
@@ -95,6 +95,7 @@ class CpuOps final : public Ops {
   void product(std::span<const Linear* const> linears, const Inputs& inputs, int64_t n_rows,
                Store store);
 
+  void append(const float* key, const float* value, HeadPage& page, int64_t token) const;
   void attend_tile(const AttendArgs& args, const SequenceRows& sequence, int64_t first_row,
                    int n_tokens, int64_t kv_head, int thread);
 

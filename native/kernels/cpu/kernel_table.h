@@ -37,27 +37,32 @@ inline constexpr int kUnpackedBytes =
     kSpanBlocks * (kBlock * kPanelRows + kPanelRows * static_cast<int>(sizeof(float)));
 inline constexpr int kProductScratch = 2 * kUnpackedBytes;
 
-// One block of keys for the query rows of one KV head of one sequence. Positions count from the
-// block's first key.
-struct KeyBlockArgs {
-  const uint16_t* keys[kKeyBlock / kPageTokens] = {};  // (64, 64) halves of each page
-  const uint16_t* values[kKeyBlock / kPageTokens] = {};
-  int n_rows = 0;                  // query rows, a multiple of 8, at most kQueryRows
-  const float* queries = nullptr;  // (64, kQueryRows), scaled by 1/sqrt(64); 0 beyond n_rows
-  // (kQueryRows) the keys that a row sees, up to kKeyBlock; end <= first: none, as beyond n_rows.
+// A page of keys for the query rows of one KV head of one sequence. Positions count from the page's
+// first key.
+struct AttendPageArgs {
+  const HeadPage* page = nullptr;
+  int n_rows = 0;                    // query rows, a multiple of 8, at most kQueryRows
+  const int16_t* queries = nullptr;  // (32, kQueryRows, 2): pairs of dimensions
+  // (kQueryRows) of the queries; a product of query and key is a power of two with them.
+  const float* query_scales = nullptr;
+  // (kQueryRows) the keys that a row sees, up to kPageTokens; end <= first: none. What is beyond
+  // n_rows has no effect, here and below.
   const int32_t* first = nullptr;
   const int32_t* end = nullptr;
-  // Softmax so far, of each row: largest score, sum of exp(score - highest), weighted values.
+  // Softmax so far, of each row: largest score plus exponent of its value, sum of
+  // 2^(score - highest), weighted values.
   float* highest = nullptr;      // (kQueryRows)
   float* denominator = nullptr;  // (kQueryRows)
   float* values_sum = nullptr;   // (n_rows, 64)
-  struct KeyBlockScratch* scratch = nullptr;
+  struct AttendPageScratch* scratch = nullptr;
 };
 
-struct alignas(kLine) KeyBlockScratch {
-  float page[kPageTokens][kHeadDim];     // keys or values
-  float weights[kKeyBlock][kQueryRows];  // scores, then their exponentials
-  float keep[kQueryRows];                // what the sums so far are worth, with the new highest
+struct alignas(kLine) AttendPageScratch {
+  float scores[kPageTokens][kQueryRows];
+  int16_t weights[kPageTokens / 2][kQueryRows][2];
+  float of_one[kPageTokens];  // what a weight is without its value's scale
+  float keep[kQueryRows];     // what the sums so far are worth, with the new highest
+  float unit[kQueryRows];     // what a product of weight and value is worth
 };
 
 struct KernelTable {
@@ -70,7 +75,12 @@ struct KernelTable {
   void (*product_f32)(const ProductArgs& args);
   void (*product_f16)(const ProductArgs& args);
   void (*product_bf16)(const ProductArgs& args);
-  void (*attend_block)(const KeyBlockArgs& args);
+  void (*attend_page)(const AttendPageArgs& args);
+  // Queries and keys, x: (64). Returns the scale: x[i] ~ scale * out[i]; NaN if an x is NaN or
+  // infinite.
+  float (*quantize_head)(const float* x, int16_t* out);
+  // Values, x: (64). Returns the exponent: x[i] ~ 2^exponent * out[i]; NaN as above.
+  float (*quantize_value)(const float* x, int16_t* out);
   // x, weight, y: (n), n a multiple of 32.
   void (*rms_norm)(const float* x, const float* weight, float* y, int64_t n, float epsilon);
   // x: (n_blocks * 32), to one row of the tiles: (n_blocks). In int8 a block with a NaN or an
@@ -79,8 +89,6 @@ struct KernelTable {
   // sums: (n_rows, 32), gates then ups of 16 outputs, without their biases, each (16). Gates become
   // (up + 1) * gate * sigmoid(1.702 gate), clamped.
   void (*swiglu)(float* sums, int n_rows, const float* gate_bias, const float* up_bias);
-  // n is a multiple of 16; beyond the range of a half the largest half is stored.
-  void (*store_half)(const float* x, uint16_t* out, int64_t n);
 };
 
 extern const KernelTable kScalarKernels, kScalarBf16Kernels;

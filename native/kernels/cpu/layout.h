@@ -68,9 +68,22 @@ constexpr size_t panel_bytes(quant::TensorType type, int64_t n_blocks) {
 
 constexpr int64_t panels_of(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
-// Attention looks at keys in blocks that begin at multiples of this position.
-inline constexpr int kKeyBlock = 256;
-// Query rows (tokens x the 8 heads of a KV head) that share the keys of a block.
+// Queries, keys, values and weights of attention are at most this in size: 64 products of two of
+// them fit 32 bits.
+inline constexpr float kLargestInt16 = 5792.0f;
+
+// One KV head of a page of the cache: K and V as integers, each token with a scale, that of V a
+// power of two. The values of two tokens lie side by side. A token with a NaN in its K or V has NaN
+// for its K's scale.
+struct alignas(kLine) HeadPage {
+  int16_t keys[kPageTokens][kHeadDim];
+  int16_t values[kPageTokens / 2][kHeadDim][2];
+  float key_scales[kPageTokens];
+  float value_exponents[kPageTokens];
+};
+static_assert(sizeof(HeadPage) == size_t{2 * kPageTokens} * (kHeadDim * 2 + 4));
+
+// Query rows (tokens x the 8 heads of a KV head) that share the keys of a page.
 inline constexpr int kQueryRows = 64;
 
 }  // namespace gptoss::kernels::cpu

@@ -48,10 +48,10 @@ void ProfilingOps::norm(const NormArgs& args) {
 }
 void ProfilingOps::qkv_rope_append(const QkvArgs& args) {
   call("qkv_rope_append", &Ops::qkv_rope_append, args,
-       [&] { return work_of(args, kv_element_bytes()); });
+       [&] { return work_of(args, head_page_bytes()); });
 }
 void ProfilingOps::attend(const AttendArgs& args) {
-  call("attend", &Ops::attend, args, [&] { return work_of(args, kv_element_bytes()); });
+  call("attend", &Ops::attend, args, [&] { return work_of(args, head_page_bytes()); });
 }
 void ProfilingOps::project_residual(const ProjectArgs& args) {
   call("project_residual", &Ops::project_residual, args, [&] { return work_of(args); });

@@ -23,7 +23,7 @@ class ProfilingOps final : public Ops {
   const char* name() const override { return device_.name(); }
   const char* isa() const override { return device_.isa(); }
   const char* arithmetic() const override { return device_.arithmetic(); }
-  size_t kv_element_bytes() const override { return device_.kv_element_bytes(); }
+  size_t head_page_bytes() const override { return device_.head_page_bytes(); }
   size_t scratch_bytes(const Limits& limits) const override {
     return device_.scratch_bytes(limits);
   }

@@ -8,29 +8,47 @@
 #include "kernels/reference/reference_ops.h"
 
 namespace gptoss::kernels::reference {
+namespace {
+
+struct HeadPage {
+  float keys[kPageTokens][kHeadDim];
+  float values[kPageTokens][kHeadDim];
+};
+
+float* cached_key(const KvLayer& kv, const int32_t* pages, int64_t position, int64_t head) {
+  return page_of_head<HeadPage>(kv, pages[position / kPageTokens], head)
+      .keys[position % kPageTokens];
+}
+float* cached_value(const KvLayer& kv, const int32_t* pages, int64_t position, int64_t head) {
+  return page_of_head<HeadPage>(kv, pages[position / kPageTokens], head)
+      .values[position % kPageTokens];
+}
+
+}  // namespace
+
+size_t ReferenceOps::head_page_bytes() const { return sizeof(HeadPage); }
+
 void ReferenceOps::qkv_rope_append(const QkvArgs& args) {
   const int64_t q_width = args.q.weight.rows;
-  const auto append = [&](KeyOrValue which) {
-    return [&args, which](int64_t t, int64_t i, float y) {
+  const auto append = [&](auto cached) {
+    return [&args, cached](int64_t t, int64_t i, float y) {
       const SequenceRows& sequence = sequence_of_row(args.sequences, t);
-      cached<float>(args.kv, pages_of(sequence, args.sliding), position_of_row(sequence, t), which,
-                    i / kHeadDim)[i % kHeadDim] = y;
+      cached(args.kv, pages_of(sequence, args.sliding), position_of_row(sequence, t),
+             i / kHeadDim)[i % kHeadDim] = y;
     };
   };
   linear(args.q, args.x, args.n,
          [&](int64_t t, int64_t i, float y) { args.query[t * q_width + i] = y; });
-  linear(args.k, args.x, args.n, append(KeyOrValue::key));
-  linear(args.v, args.x, args.n, append(KeyOrValue::value));
+  linear(args.k, args.x, args.n, append(cached_key));
+  linear(args.v, args.x, args.n, append(cached_value));
 
   pool_.parallel_for(args.n, [&](int64_t t, int) {
     const SequenceRows& sequence = sequence_of_row(args.sequences, t);
     const int64_t position = position_of_row(sequence, t);
     rotate(*args.rope, position, args.query + t * q_width, q_width / kHeadDim);
     for (int64_t head = 0; head < args.kv.n_kv_heads; ++head)
-      rotate(
-          *args.rope, position,
-          cached<float>(args.kv, pages_of(sequence, args.sliding), position, KeyOrValue::key, head),
-          1);
+      rotate(*args.rope, position,
+             cached_key(args.kv, pages_of(sequence, args.sliding), position, head), 1);
   });
 }
 
@@ -47,8 +65,7 @@ void ReferenceOps::attend(const AttendArgs& args) {
 
     float highest = args.sinks[head];
     for (int64_t j = first; j <= last; ++j) {
-      scores[j - first] =
-          dot(query, cached<float>(args.kv, pages, j, KeyOrValue::key, kv_head), kHeadDim) * scale;
+      scores[j - first] = dot(query, cached_key(args.kv, pages, j, kv_head), kHeadDim) * scale;
       highest = std::max(highest, scores[j - first]);
     }
     // The sink is one more column of the softmax that carries no value.
@@ -56,7 +73,7 @@ void ReferenceOps::attend(const AttendArgs& args) {
     float sum[kHeadDim] = {};
     for (int64_t j = first; j <= last; ++j) {
       const float weight = std::exp(scores[j - first] - highest);
-      const float* value = cached<float>(args.kv, pages, j, KeyOrValue::value, kv_head);
+      const float* value = cached_value(args.kv, pages, j, kv_head);
       denominator += weight;
       for (int d = 0; d < kHeadDim; ++d) sum[d] += weight * value[d];
     }

@@ -18,7 +18,7 @@ class ReferenceOps final : public Ops {
   const char* name() const override { return "reference"; }
   const char* isa() const override { return "scalar"; }
   const char* arithmetic() const override { return "float32"; }
-  size_t kv_element_bytes() const override { return sizeof(float); }
+  size_t head_page_bytes() const override;
   size_t scratch_bytes(const Limits& limits) const override;
   void reserve(const Limits& limits) override;
   void expect_weights(const WeightsPlan&) override {}

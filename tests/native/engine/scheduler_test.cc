@@ -10,7 +10,7 @@ using namespace gptoss::engine;
 
 namespace {
 
-constexpr kv::KvShape kShape{.n_layers = 2, .n_kv_heads = 1, .element_bytes = 2};
+constexpr kv::KvShape kShape{.n_layers = 2, .n_kv_heads = 1, .head_page_bytes = 16384};
 
 class Trace {
  public:

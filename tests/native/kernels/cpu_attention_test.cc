@@ -1,5 +1,6 @@
-// Attention over one block of keys: against the formula, and all instruction sets to the bit.
+// Attention over a page of keys: against the formula, and all instruction sets to the bit.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -7,7 +8,6 @@
 #include <vector>
 
 #include "kernels/cpu/kernel_table.h"
-#include "quant/codec.h"
 #include "testing.h"
 
 using namespace gptoss;
@@ -15,164 +15,243 @@ using namespace gptoss::kernels::cpu;
 
 namespace {
 
-constexpr int kPages = kKeyBlock / kPageTokens, kPageValues = kPageTokens * kHeadDim;
+using Head = std::array<float, kHeadDim>;
 
 // Random keys, values and queries; what a row sees is set by the test.
-struct Block {
-  explicit Block(int rows) : n_rows(rows), first(kQueryRows), end(kQueryRows) {
+struct Page {
+  explicit Page(int rows, float sharpness = 1) : n_rows(rows), first(kQueryRows), end(kQueryRows) {
     std::mt19937 random(5);
     std::normal_distribution<float> normal;
-    for (auto* halves : {&keys, &values}) {
-      halves->resize(static_cast<size_t>(kPages * kPageValues));
-      for (uint16_t& half : *halves) half = quant::float_to_half(normal(random));
-    }
-    queries.resize(static_cast<size_t>(n_rows * kHeadDim));
-    for (float& value : queries) value = normal(random) / 8;
+    const auto fill = [&](std::vector<Head>& heads, size_t n, float size) {
+      heads.resize(n);
+      for (Head& head : heads)
+        for (float& x : head) x = size * normal(random);
+    };
+    fill(keys, kPageTokens, 1);
+    fill(values, kPageTokens, 1);
+    // Tokens of very different size.
+    for (size_t token = 0; token < kPageTokens; token += 5)
+      for (float& x : values[token]) x *= 0x1p-9f;
+    fill(queries, static_cast<size_t>(n_rows), sharpness / 8 * 1.4427f);
   }
 
-  // Softmax state after the block; `before`: the sinks.
+  // Softmax state after the page; `sink`: that of all rows, in powers of two.
   struct State {
     std::vector<float> highest, denominator, sums;
     bool operator==(const State&) const = default;
+
+    const float* sums_of(size_t row) const { return &sums[row * kHeadDim]; }
   };
-  State attend(const KernelTable& kernels, float sink = 0.5f) const {
-    State state{std::vector<float>(kQueryRows, sink), std::vector<float>(kQueryRows, 1.0f),
-                std::vector<float>(static_cast<size_t>(n_rows * kHeadDim))};
-    KeyBlockArgs args{.n_rows = n_rows, .first = first.data(), .end = end.data()};
-    for (int page = 0; page < kPages; ++page) {
-      args.keys[page] = keys.data() + page * kPageValues;
-      args.values[page] = values.data() + page * kPageValues;
+  State start(float sink = 0.5f) const {
+    return {std::vector<float>(kQueryRows, sink), std::vector<float>(kQueryRows, 1.0f),
+            std::vector<float>(static_cast<size_t>(n_rows * kHeadDim))};
+  }
+  State attend(const KernelTable& kernels) const { return attend(kernels, start()); }
+  State attend(const KernelTable& kernels, State state) const {
+    const auto page = std::make_unique<HeadPage>();
+    for (size_t token = 0; token < kPageTokens; ++token) {
+      int16_t value[kHeadDim];
+      page->key_scales[token] = kernels.quantize_head(keys[token].data(), page->keys[token]);
+      page->value_exponents[token] = kernels.quantize_value(values[token].data(), value);
+      for (int d = 0; d < kHeadDim; ++d) page->values[token / 2][d][token % 2] = value[d];
     }
-    std::vector<float> transposed(static_cast<size_t>(kHeadDim * kQueryRows));
-    for (int r = 0; r < n_rows; ++r)
-      for (int d = 0; d < kHeadDim; ++d)
-        transposed[static_cast<size_t>(d * kQueryRows + r)] =
-            queries[static_cast<size_t>(r * kHeadDim + d)];
-    const auto scratch = std::make_unique<KeyBlockScratch>();
-    args.queries = transposed.data();
-    args.highest = state.highest.data();
-    args.denominator = state.denominator.data();
-    args.values_sum = state.sums.data();
-    args.scratch = scratch.get();
-    kernels.attend_block(args);
+    std::vector<int16_t> pairs(size_t{kHeadDim} * kQueryRows, int16_t{77});
+    std::vector<float> scales(kQueryRows, 0.1f);
+    for (size_t r = 0; r < queries.size(); ++r) {
+      int16_t query[kHeadDim];
+      scales[r] = kernels.quantize_head(queries[r].data(), query);
+      for (size_t d = 0; d < kHeadDim; ++d) pairs[(d / 2 * kQueryRows + r) * 2 + d % 2] = query[d];
+    }
+    const auto scratch = std::make_unique<AttendPageScratch>();
+    kernels.attend_page({.page = page.get(),
+                         .n_rows = n_rows,
+                         .queries = pairs.data(),
+                         .query_scales = scales.data(),
+                         .first = first.data(),
+                         .end = end.data(),
+                         .highest = state.highest.data(),
+                         .denominator = state.denominator.data(),
+                         .values_sum = state.sums.data(),
+                         .scratch = scratch.get()});
+    std::fill(state.highest.begin() + n_rows, state.highest.end(), 0.0f);
+    std::fill(state.denominator.begin() + n_rows, state.denominator.end(), 0.0f);
     return state;
   }
 
-  double score(int r, int key) const {
+  double score(size_t row, size_t key) const {
     double sum = 0;
-    for (int d = 0; d < kHeadDim; ++d)
-      sum += double{queries[static_cast<size_t>(r * kHeadDim + d)]} *
-             quant::half_to_float(keys[static_cast<size_t>(key * kHeadDim + d)]);
+    for (size_t d = 0; d < kHeadDim; ++d) sum += double{queries[row][d]} * keys[key][d];
     return sum;
   }
 
   int n_rows;
-  std::vector<uint16_t> keys, values;
-  std::vector<float> queries;
+  std::vector<Head> keys, values, queries;
   std::vector<int32_t> first, end;
 };
 
-Block triangle(int n_rows) {
-  Block block(n_rows);
+Page triangle(int n_rows, float sharpness = 1) {
+  Page page(n_rows, sharpness);
   for (int r = 0; r < n_rows; ++r) {
     const auto at = static_cast<size_t>(r);
-    const int first = r % 3 == 0 ? 0 : 5 * r % 200;
-    block.first[at] = first;
-    block.end[at] = r % 7 == 6 ? first : std::min(kKeyBlock, first + 1 + 9 * r % 90);
+    const int first = r % 3 == 0 ? 0 : 5 * r % 50;
+    page.first[at] = first;
+    page.end[at] = r % 7 == 6 ? first : std::min<int>(kPageTokens, first + 1 + 9 * r % 90);
   }
-  return block;
+  return page;
+}
+
+Page whole(int n_rows, float sharpness = 1) {
+  Page page(n_rows, sharpness);
+  std::fill(page.end.begin(), page.end.end(), kPageTokens);
+  return page;
+}
+
+// The largest error of an output, relative to the sum of the sizes of what it is made of.
+double error_of_softmax(const Page& page) {
+  const auto state = page.attend(kScalarKernels);
+  double error = 0;
+  for (size_t row = 0; row < page.queries.size(); ++row) {
+    double denominator = std::exp2(0.5), sums[kHeadDim] = {}, size = 1e-3;
+    for (auto key = static_cast<size_t>(page.first[row]); key < static_cast<size_t>(page.end[row]);
+         ++key) {
+      const double weight = std::exp2(page.score(row, key));
+      denominator += weight;
+      float largest = 0;
+      for (size_t d = 0; d < kHeadDim; ++d) {
+        sums[d] += weight * page.values[key][d];
+        largest = std::max(largest, std::fabs(page.values[key][d]));
+      }
+      size += weight * largest;
+    }
+    for (size_t d = 0; d < kHeadDim; ++d)
+      error = std::max(
+          error, std::fabs(state.sums_of(row)[d] / state.denominator[row] - sums[d] / denominator) /
+                     (size / denominator));
+  }
+  return error;
 }
 
 }  // namespace
 
-TEST(a_block_is_the_softmax_over_what_a_row_sees) {
-  const Block block = triangle(24);
-  const auto state = block.attend(kScalarKernels);
-  for (int r = 0; r < block.n_rows; ++r) {
-    const auto row = static_cast<size_t>(r);
-    double denominator = std::exp(0.5), sums[kHeadDim] = {};
-    for (int key = block.first[row]; key < block.end[row]; ++key) {
-      const double weight = std::exp(block.score(r, key));
-      denominator += weight;
-      for (int d = 0; d < kHeadDim; ++d)
-        sums[d] +=
-            weight * quant::half_to_float(block.values[static_cast<size_t>(key * kHeadDim + d)]);
+TEST(integers_of_16_bits_agree) {
+  std::vector<float> x(64);
+  std::mt19937 random(10);
+  std::normal_distribution<float> normal(0, 100.0f);
+  for (float& value : x) value = normal(random);
+  x[3] = 0.0f, x[4] = -0.0f, x[5] = 1e-30f, x[6] = -450.0f;
+  for (const float size : {1.0f, 1e-38f, 1e-25f, 1e-9f, 1e12f, 1e30f, 0.0f}) {
+    std::vector<float> scaled(64);
+    float largest = 0;
+    for (size_t i = 0; i < 64; ++i) {
+      scaled[i] = x[i] * size;
+      largest = std::max(largest, std::fabs(scaled[i]));
     }
-    for (int d = 0; d < kHeadDim; ++d)
-      CHECK(std::fabs(state.sums[row * kHeadDim + static_cast<size_t>(d)] / state.denominator[row] -
-                      sums[d] / denominator) < 2e-6);
+    std::vector<int16_t> head(64), value(64), out(64);
+    const float scale = kScalarKernels.quantize_head(scaled.data(), head.data());
+    const float exponent = kScalarKernels.quantize_value(scaled.data(), value.data());
+    const float power = std::exp2(exponent);
+    CHECK(exponent >= -40 && exponent <= 20);
+    for (size_t i = 0; i < 64; ++i) {
+      CHECK(std::abs(head[i]) <= 5792 && std::abs(value[i]) <= 5792);
+      CHECK(std::fabs(scale * head[i] - scaled[i]) <= 0.5001f * std::max(largest, 1e-30f) / 5792);
+      const float nearest = std::clamp(scaled[i], -5792 * power, 5792 * power);
+      CHECK(std::fabs(power * value[i] - nearest) <= 0.5001f * power);
+      if (exponent > -40) CHECK(power <= 2.001f * largest / 5792);  // no bit is wasted
+    }
+    for (const KernelTable* kernels : supported_kernels("int8")) {
+      CHECK_EQ(kernels->quantize_head(scaled.data(), out.data()), scale);
+      CHECK(out == head);
+      CHECK_EQ(kernels->quantize_value(scaled.data(), out.data()), exponent);
+      CHECK(out == value);
+    }
   }
+  for (const float broken :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()})
+    for (const size_t at : {size_t{0}, size_t{17}, size_t{63}}) {
+      std::vector<float> with = x;
+      with[at] = broken;
+      std::vector<int16_t> out(64);
+      for (const KernelTable* kernels : supported_kernels("int8")) {
+        CHECK(std::isnan(kernels->quantize_head(with.data(), out.data())));
+        CHECK(std::isnan(kernels->quantize_value(with.data(), out.data())));
+      }
+    }
+}
+
+TEST(a_page_is_the_softmax_over_what_a_row_sees) {
+  // Keys and queries are rounded, too: an error of the score grows with it.
+  for (const float sharpness : {0.1f, 1.0f, 4.0f})
+    for (const Page& page : {triangle(24, sharpness), whole(24, sharpness)})
+      CHECK(error_of_softmax(page) < 1.5e-4 + 2.5e-4 * sharpness);
+}
+
+// Weights are rounded in steps of the page's own highest, however low that is.
+TEST(a_page_of_small_weights_is_as_precise) {
+  const Page page = whole(16);
+  auto low = page.start(60.0f), high = page.start(-60.0f);
+  const auto small = page.attend(kScalarKernels, low), large = page.attend(kScalarKernels, high);
+  for (size_t row = 0; row < 16; ++row)
+    for (size_t d = 0; d < kHeadDim; ++d)
+      CHECK(std::fabs(small.sums_of(row)[d] * std::exp2(60.0f - large.highest[row]) -
+                      large.sums_of(row)[d]) < 2e-6f * std::fabs(large.sums_of(row)[d]) + 1e-7f);
 }
 
 TEST(a_row_that_sees_nothing_stays_as_it_is) {
-  Block block(8);
-  block.end[0] = 40;
+  Page page(8);
+  page.end[0] = 40;
   constexpr float kNoSink = std::numeric_limits<float>::lowest();
   for (const KernelTable* kernels : supported_kernels("int8")) {
-    const auto state = block.attend(*kernels, kNoSink);
+    const auto state = page.attend(*kernels, page.start(kNoSink));
     CHECK(state.highest[0] > kNoSink);
     for (size_t row = 1; row < 8; ++row) {
       CHECK_EQ(state.highest[row], kNoSink);
       CHECK_EQ(state.denominator[row], 1.0f);
-      CHECK_EQ(state.sums[row * kHeadDim], 0.0f);
+      CHECK_EQ(state.sums_of(row)[0], 0.0f);
     }
   }
 }
 
 TEST(a_row_does_not_depend_on_its_neighbours_nor_on_the_instruction_set) {
-  const Block all = triangle(kQueryRows);
-  const auto expected = all.attend(kScalarKernels);
-  for (const KernelTable* kernels : supported_kernels("int8")) {
-    CHECK(all.attend(*kernels) == expected);
-    for (int r = 0; r < kQueryRows; ++r) {
-      const auto row = static_cast<size_t>(r);
-      Block alone(8);  // the other rows see nothing
-      alone.keys = all.keys, alone.values = all.values;
-      std::copy_n(&all.queries[row * kHeadDim], kHeadDim, &alone.queries[3 * kHeadDim]);
-      alone.first[3] = all.first[row], alone.end[3] = all.end[row];
-      const auto state = alone.attend(*kernels);
-      CHECK_EQ(state.denominator[3], expected.denominator[row]);
-      CHECK(std::equal(&state.sums[3 * kHeadDim], &state.sums[4 * kHeadDim],
-                       &expected.sums[row * kHeadDim]));
+  for (const Page& all : {triangle(kQueryRows), whole(kQueryRows)}) {
+    const auto expected = all.attend(kScalarKernels);
+    for (const KernelTable* kernels : supported_kernels("int8")) {
+      CHECK(all.attend(*kernels) == expected);
+      for (size_t row = 0; row < kQueryRows; ++row) {
+        Page alone(8);  // the other rows see nothing
+        alone.queries[3] = all.queries[row];
+        alone.first[3] = all.first[row], alone.end[3] = all.end[row];
+        const auto state = alone.attend(*kernels);
+        CHECK_EQ(state.denominator[3], expected.denominator[row]);
+        CHECK(std::equal(state.sums_of(3), state.sums_of(3) + kHeadDim, expected.sums_of(row)));
+      }
     }
   }
-}
-
-TEST(what_stands_behind_the_last_key_is_not_read) {
-  Block block(16);
-  for (int r = 0; r < 16; ++r) block.end[static_cast<size_t>(r)] = 20 + r % 9;
-  const auto expected = block.attend(kScalarKernels);
-  std::fill(block.keys.begin() + 28 * kHeadDim, block.keys.end(), uint16_t{0x7E00});  // NaN
-  std::fill(block.values.begin() + 28 * kHeadDim, block.values.end(), uint16_t{0x7E00});
-  for (const KernelTable* kernels : supported_kernels("int8"))
-    CHECK(block.attend(*kernels) == expected);
 }
 
 TEST(a_key_that_a_row_does_not_see_may_be_anything) {
-  const Block clean = triangle(kQueryRows);
-  Block block = clean;
-  for (int r = 0; r < kQueryRows; ++r) {  // as in the device, the 8 rows of a token see the same
-    const auto row = static_cast<size_t>(r), first_of_token = static_cast<size_t>(r / 8 * 8);
-    block.first[row] = clean.first[first_of_token];
-    block.end[row] = clean.end[first_of_token];
-  }
-  const auto expected = block.attend(kScalarKernels);
-  for (int token = 0; token < kQueryRows / 8; ++token) {
-    const auto row = static_cast<size_t>(token * 8);
-    Block broken = block;
-    for (int key = 0; key < kKeyBlock; ++key)
-      if (key < block.first[row] || key >= block.end[row]) {
-        std::fill_n(&broken.keys[static_cast<size_t>(key) * kHeadDim], kHeadDim, uint16_t{0x7E00});
-        std::fill_n(&broken.values[static_cast<size_t>(key) * kHeadDim], kHeadDim,
-                    uint16_t{0x7E00});
+  const Page page = triangle(kQueryRows);
+  const auto expected = page.attend(kScalarKernels);
+  for (size_t row = 0; row < kQueryRows; row += 5) {
+    Page broken = page;
+    for (int key = 0; key < kPageTokens; ++key)
+      if (key < page.first[row] || key >= page.end[row]) {
+        broken.keys[static_cast<size_t>(key)].fill(std::numeric_limits<float>::quiet_NaN());
+        broken.values[static_cast<size_t>(key)].fill(std::numeric_limits<float>::infinity());
       }
     for (const KernelTable* kernels : supported_kernels("int8")) {
       const auto state = broken.attend(*kernels);
-      for (size_t r = row; r < row + 8; ++r) {
-        CHECK_EQ(state.denominator[r], expected.denominator[r]);
-        CHECK(std::equal(&state.sums[r * kHeadDim], &state.sums[r * kHeadDim] + kHeadDim,
-                         &expected.sums[r * kHeadDim]));
-      }
+      CHECK_EQ(state.denominator[row], expected.denominator[row]);
+      CHECK(std::equal(state.sums_of(row), state.sums_of(row) + kHeadDim, expected.sums_of(row)));
     }
+  }
+}
+
+TEST(a_key_without_a_number_reaches_those_that_see_it) {
+  Page page = triangle(kQueryRows);
+  page.keys[30][5] = std::numeric_limits<float>::quiet_NaN();
+  for (const KernelTable* kernels : supported_kernels("int8")) {
+    const auto state = page.attend(*kernels);
+    for (size_t row = 0; row < kQueryRows; ++row)
+      CHECK_EQ(std::isnan(state.denominator[row]), page.first[row] <= 30 && 30 < page.end[row]);
   }
 }

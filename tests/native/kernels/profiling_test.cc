@@ -62,7 +62,7 @@ TEST(it_is_the_device_it_wraps) {
   CHECK_EQ(std::string(ops.name()), "noting");
   CHECK_EQ(std::string(ops.isa()), "abacus");
   CHECK_EQ(std::string(ops.arithmetic()), "int8");
-  CHECK_EQ(ops.kv_element_bytes(), size_t{2});
+  CHECK_EQ(ops.head_page_bytes(), size_t{16384});
   CHECK_EQ(ops.scratch_bytes({.n_tokens = 7}), size_t{7});
   ops.reserve({.n_experts = 8});
   CHECK_EQ(device.seen, "reserve ");

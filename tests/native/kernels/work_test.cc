@@ -25,7 +25,7 @@ Work token_work(int n_layers, int64_t n_experts, TensorType dense) {
     const Linear out{matrix(dense, kHidden, 4096), &kBias};
     const Linear router{matrix(TensorType::f32, n_experts, kHidden), &kBias};
     const Linear expert{matrix(TensorType::mxfp4, kHidden, kHidden, n_experts), &kBias};
-    total += work_of(QkvArgs{.q = q, .k = kv, .v = kv, .sequences = {&sequence, 1}, .n = 1}, 2);
+    total += work_of(QkvArgs{.q = q, .k = kv, .v = kv, .sequences = {&sequence, 1}, .n = 1}, 16384);
     total += work_of(ProjectArgs{.linear = out, .n = 1});
     total += work_of(RouteArgs{.router = router, .n = 1});
     total += work_of(MoeUpArgs{.gate = expert, .up = expert, .n = 1}, 4);
@@ -64,8 +64,8 @@ TEST(attention_counts_what_is_seen) {
                                     {.row_begin = 3, .n_rows = 1, .position_begin = 999}};
   AttendArgs args{
       .sequences = sequences, .sliding = false, .kv = {.n_kv_heads = 1}, .n_heads = 8, .n = 4};
-  CHECK_EQ(work_of(args, 2).macs, uint64_t{(11 + 12 + 13 + 1000) * 2 * 8 * 64});
+  CHECK_EQ(work_of(args, 16384).macs, uint64_t{(11 + 12 + 13 + 1000) * 2 * 8 * 64});
   args.sliding = true;
-  CHECK_EQ(work_of(args, 2).macs, uint64_t{(11 + 12 + 13 + 128) * 2 * 8 * 64});
-  CHECK_EQ(work_of(args, 2).bytes, uint64_t{(13 + 128) * 2 * 64 * 2 + 4 * 2 * 8 * 64 * 4});
+  CHECK_EQ(work_of(args, 16384).macs, uint64_t{(11 + 12 + 13 + 128) * 2 * 8 * 64});
+  CHECK_EQ(work_of(args, 16384).bytes, uint64_t{(13 + 128) * 2 * 64 * 2 + 4 * 2 * 8 * 64 * 4});
 }

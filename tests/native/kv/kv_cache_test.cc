@@ -11,7 +11,7 @@ using namespace gptoss::kv;
 
 namespace {
 
-constexpr KvShape kShape{.n_layers = 5, .n_kv_heads = 2, .element_bytes = 4};
+constexpr KvShape kShape{.n_layers = 5, .n_kv_heads = 2, .head_page_bytes = 32768};
 
 // Pages of the window group that a query at `position` can still see.
 int64_t first_seen_page(int64_t position) {
@@ -35,9 +35,9 @@ TEST(pages_are_shared_until_the_last_reference_goes) {
 TEST(layers_are_split_between_the_groups) {
   CHECK_EQ(kShape.n_layers_of(true), 3);   // 0, 2, 4
   CHECK_EQ(kShape.n_layers_of(false), 2);  // 1, 3
-  CHECK_EQ(kShape.layer_bytes(), size_t{2 * 2 * 64 * 64 * 4});
+  CHECK_EQ(kShape.layer_bytes(), size_t{2 * 32768});
   // 20b in 16 bits: 2 KiB per token and layer, 12 full layers.
-  CHECK_EQ(bytes_per_token({.n_layers = 24, .n_kv_heads = 8, .element_bytes = 2}),
+  CHECK_EQ(bytes_per_token({.n_layers = 24, .n_kv_heads = 8, .head_page_bytes = 16384}),
            size_t{12 * 2048 + 1});  // and the page lists
 }
 
@@ -85,7 +85,7 @@ TEST(the_window_group_never_runs_out_first) {
   for (int round = 0; round < 200; ++round) {
     const int n_sequences = 1 + static_cast<int>(random() % 6),
               n_step = 1 + static_cast<int>(random() % 700);
-    KvCache cache({.n_layers = 2, .n_kv_heads = 1, .element_bytes = 2}, 64 * 60, n_sequences,
+    KvCache cache({.n_layers = 2, .n_kv_heads = 1, .head_page_bytes = 16384}, 64 * 60, n_sequences,
                   n_step);
     std::vector<PageTable> tables(static_cast<size_t>(n_sequences));
     std::vector<int64_t> lengths(tables.size());

@@ -36,11 +36,6 @@ inline Floats broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}
 inline Floats load_half(const uint16_t* p) {
   return {_mm256_cvtph_ps(load_half_bytes(p)), _mm256_cvtph_ps(load_half_bytes(p + 8))};
 }
-inline void store_half(uint16_t* p, Floats x) {
-  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.low, kNearest));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(x.high, kNearest));
-}
 inline __m256 bf16_to_float(__m128i halves) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
@@ -119,6 +114,23 @@ inline __m128i low_bytes(__m256i a) {
 inline void store_low_bytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm_unpacklo_epi64(low_bytes(a.low), low_bytes(a.high)));
+}
+inline __m128i low_halves(__m256i a) {
+  const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13,  //
+                                         0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13);
+  const __m256i packed = _mm256_shuffle_epi8(a, order);
+  return _mm_unpacklo_epi64(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
+}
+inline void store_low_halves(int16_t* p, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), low_halves(a.low));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), low_halves(a.high));
+}
+inline __m256i pairs(__m256i first, __m256i second) {
+  return _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xAA);
+}
+inline void store_pairs(int16_t* p, Ints first, Ints second) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs(first.low, second.low));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), pairs(first.high, second.high));
 }
 
 // The doubled values of 64 bytes of nibbles, plus an offset.

@@ -39,4 +39,9 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
           dot_signed(dot_signed(sums.high, first.high, a), second.high, b)};
 }
 
+inline Ints dot_pairs(Ints sums, Ints a, Ints b) {
+  return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(a.low, b.low)),
+          _mm256_add_epi32(sums.high, _mm256_madd_epi16(a.high, b.high))};
+}
+
 }  // namespace

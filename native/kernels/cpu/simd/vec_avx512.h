@@ -23,10 +23,6 @@ inline __m256i load_16x16(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 inline Floats load_half(const uint16_t* p) { return _mm512_cvtph_ps(load_16x16(p)); }
-inline void store_half(uint16_t* p, Floats x) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                      _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
 inline Floats load_bf16(const uint16_t* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_16x16(p)), 16));
 }
@@ -65,6 +61,17 @@ inline Floats power_of_two(Ints n) {
 }
 inline void store_low_bytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+inline void store_low_halves(int16_t* p, Ints a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
+}
+inline void store_pairs(int16_t* p, Ints first, Ints second) {
+  _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, first, _mm512_slli_epi32(second, 16)));
+}
+// Not the intrinsic: gcc 12 copies every sum before and after it.
+inline Ints dot_pairs(Ints sums, Ints a, Ints b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
+  return sums;
 }
 
 // The product instruction takes unsigned weights.
@@ -112,8 +119,8 @@ inline Floats int8_floats(const uint8_t* p, int byte) {
 }
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 8;
-constexpr int kScoreKeys = 4;
-constexpr int kScoreVectors = 4;
+constexpr int kScoreKeys = 8;
+constexpr int kScoreVectors = 2;
 constexpr int kScoreKeysAlone = 8;
 constexpr int kValueRows = 4;
 

@@ -29,4 +29,13 @@ inline Ints dot_int8(Ints sums, Codes first, Codes second, const int8_t* x) {
   return dot_mxfp4(sums, first, second, x);
 }
 
+// Not the intrinsic: gcc 12 copies every sum before and after it.
+inline __m256i dot_pairs(__m256i sums, __m256i a, __m256i b) {
+  asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sums) : "x"(a), "x"(b));
+  return sums;
+}
+inline Ints dot_pairs(Ints sums, Ints a, Ints b) {
+  return {dot_pairs(sums.low, a.low, b.low), dot_pairs(sums.high, a.high, b.high)};
+}
+
 }  // namespace

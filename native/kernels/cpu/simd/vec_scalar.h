@@ -45,9 +45,6 @@ inline Floats broadcast(float x) {
 inline Floats load_half(const uint16_t* p) {
   return each([&](int i) { return float_of_half(p[i]); });
 }
-inline void store_half(uint16_t* p, Floats x) {
-  for (int i = 0; i < kLanes; ++i) p[i] = half_of_float(x.lane[i]);
-}
 inline Floats load_bf16(const uint16_t* p) {
   return each([&](int i) { return float_of_bits(static_cast<uint32_t>(p[i]) << 16); });
 }
@@ -116,6 +113,27 @@ inline Floats power_of_two(Ints n) {
 }
 inline void store_low_bytes(int8_t* p, Ints a) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(a.lane[i]);
+}
+inline void store_low_halves(int16_t* p, Ints a) {
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int16_t>(a.lane[i]);
+}
+// The low halves of both, side by side: (16, 2).
+inline void store_pairs(int16_t* p, Ints first, Ints second) {
+  for (int i = 0; i < kLanes; ++i) {
+    p[2 * i] = static_cast<int16_t>(first.lane[i]);
+    p[2 * i + 1] = static_cast<int16_t>(second.lane[i]);
+  }
+}
+// sums + a.first * b.first + a.second * b.second of pairs of 16-bit integers, modulo 2^32.
+inline Ints dot_pairs(Ints sums, Ints a, Ints b) {
+  const auto first = [](int32_t pair) { return static_cast<int16_t>(pair); };
+  const auto second = [](int32_t pair) { return static_cast<int16_t>(pair >> 16); };
+  return each_int([&](int i) {
+    const int32_t x = a.lane[i], y = b.lane[i];
+    return static_cast<int32_t>(static_cast<uint32_t>(sums.lane[i]) +
+                                static_cast<uint32_t>(first(x) * first(y)) +
+                                static_cast<uint32_t>(second(x) * second(y)));
+  });
 }
 
 // What codes are larger than the weights by, where they are: those of MXFP4 are if it is not 0.

@@ -1,8 +1,10 @@
-// Attention of up to 64 query rows over one block of keys. Included by the ISA spines only.
+// Attention of up to 64 query rows over a page of keys, in 16-bit integers. Included by the ISA
+// spines only.
 //
-// Scores and softmax have a lane for each query row, so that nothing is summed across lanes; values
-// have a lane for each dimension. Every score is a sum over ascending dimensions, all else one over
-// ascending keys, and blocks come in order: what a row gets depends on its position alone.
+// Products of a query with a key, and of 64 weights with values, are sums of integers, thus exact.
+// A weight comes with its value's scale, and is relative to the page's highest such before it is
+// rounded: so all that matters to a sum is as precise as it can be. Pages are added in float32, in
+// ascending order. What a row gets depends on its position alone.
 #pragma once
 
 #include "kernels/cpu/kernel_table.h"
@@ -12,144 +14,163 @@ namespace {
 
 using gptoss::kHeadDim;
 using gptoss::kPageTokens;
-using gptoss::kernels::cpu::KeyBlockArgs;
-using gptoss::kernels::cpu::KeyBlockScratch;
-using gptoss::kernels::cpu::kKeyBlock;
+using gptoss::kernels::cpu::AttendPageArgs;
+using gptoss::kernels::cpu::AttendPageScratch;
+using gptoss::kernels::cpu::HeadPage;
+using gptoss::kernels::cpu::kLargestInt16;
 using gptoss::kernels::cpu::kQueryRows;
 
 constexpr int kHeadVectors = kHeadDim / kLanes;
 static_assert(kPageTokens % kScoreKeys == 0 && kPageTokens % kScoreKeysAlone == 0);
 static_assert(gptoss::kQueryGroup % kValueRows == 0);
 
+// Keys of the page, an even number of them, beginning at an even one.
 struct KeyRange {
   int begin, end;
-
-  // The part within a page, counted from its beginning.
-  KeyRange within(int page) const {
-    const int start = page * kPageTokens;
-    return {begin > start ? begin - start : 0,
-            end < start + kPageTokens ? end - start : kPageTokens};
-  }
 };
 
-// The keys that any of the rows sees. Rows of one token see the same, so that no value is read for
-// it that it does not see: a NaN times a weight of zero would be a NaN.
-inline KeyRange keys_seen(const KeyBlockArgs& args, int first_row, int n_rows) {
-  KeyRange seen{kKeyBlock, 0};
-  for (int r = first_row; r < first_row + n_rows; ++r) {
+// The keys that any of the rows sees.
+inline KeyRange keys_seen(const AttendPageArgs& args) {
+  KeyRange seen{kPageTokens, 0};
+  for (int r = 0; r < args.n_rows; ++r) {
     if (args.end[r] <= args.first[r]) continue;
     seen.begin = args.first[r] < seen.begin ? args.first[r] : seen.begin;
     seen.end = args.end[r] > seen.end ? args.end[r] : seen.end;
   }
-  return seen;
+  return {seen.begin / 2 * 2, (seen.end + 1) / 2 * 2};
 }
 
-// Halves of a page to floats; what is outside of the range stays as it is.
-inline void load_page(const uint16_t* halves, KeyRange range, float (*out)[kHeadDim]) {
-  for (int key = range.begin; key < range.end; ++key)
-    for (int d = 0; d < kHeadDim; d += kLanes)
-      store(&out[key][d], load_half(halves + key * kHeadDim + d));
+inline int32_t pair_at(const int16_t* p) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  return pair;
 }
+inline Ints load_pairs(const int16_t* p) { return load_int(reinterpret_cast<const int32_t*>(p)); }
 
-// keys: (kKeys, 64); queries: (64, kQueryRows) and weights: (kKeys, kQueryRows), from the tile's
-// first row.
+// Scores of kKeys keys for kVectors x 16 rows, without the scales of the queries.
 template <int kKeys, int kVectors>
-inline void score_tile(const float (*keys)[kHeadDim], const float* queries, float* weights) {
-  Floats scores[kKeys][kVectors];
+inline void score_tile(const AttendPageArgs& args, int key, int row) {
+  Ints sums[kKeys][kVectors];
   for (int k = 0; k < kKeys; ++k)
-    for (int v = 0; v < kVectors; ++v) scores[k][v] = broadcast(0.0f);
-  for (int d = 0; d < kHeadDim; ++d) {
-    Floats query[kVectors];
-    for (int v = 0; v < kVectors; ++v) query[v] = load(queries + d * kQueryRows + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) sums[k][v] = broadcast_int(0);
+  for (int d = 0; d < kHeadDim; d += 2) {
+    Ints query[kVectors];
+    for (int v = 0; v < kVectors; ++v)
+      query[v] = load_pairs(args.queries + d * kQueryRows + 2 * (row + v * kLanes));
     for (int k = 0; k < kKeys; ++k) {
-      const Floats key = broadcast(keys[k][d]);
-      for (int v = 0; v < kVectors; ++v) scores[k][v] = fma(query[v], key, scores[k][v]);
+      const Ints pair = broadcast_int(pair_at(&args.page->keys[key + k][d]));
+      for (int v = 0; v < kVectors; ++v) sums[k][v] = dot_pairs(sums[k][v], query[v], pair);
     }
   }
-  for (int k = 0; k < kKeys; ++k)
-    for (int v = 0; v < kVectors; ++v) store(weights + k * kQueryRows + v * kLanes, scores[k][v]);
+  for (int k = 0; k < kKeys; ++k) {
+    const Floats scale = broadcast(args.page->key_scales[key + k]);
+    for (int v = 0; v < kVectors; ++v)
+      store(&args.scratch->scores[key + k][row + v * kLanes], mul(to_float(sums[k][v]), scale));
+  }
 }
 
 // Whole tiles: scores of keys outside of the range mean nothing.
 template <int kKeys, int kVectors>
-inline void score_page(KeyBlockScratch& s, const float* queries, int page, KeyRange range,
-                       int row) {
-  for (int key = range.begin / kKeys * kKeys; key < range.end; key += kKeys)
-    score_tile<kKeys, kVectors>(s.page + key, queries + row,
-                                &s.weights[page * kPageTokens + key][row]);
+inline void score_rows(const AttendPageArgs& args, KeyRange seen, int row) {
+  for (int key = seen.begin / kKeys * kKeys; key < seen.end; key += kKeys)
+    score_tile<kKeys, kVectors>(args, key, row);
 }
 
-void score(const KeyBlockArgs& args, int page, KeyRange range) {
-  KeyBlockScratch& s = *args.scratch;
-  load_page(args.keys[page], range, s.page);
-  constexpr int kRows = kScoreVectors * kLanes;
-  int row = 0;
-  for (; row + kRows <= args.n_rows; row += kRows)
-    score_page<kScoreKeys, kScoreVectors>(s, args.queries, page, range, row);
-  for (; row < args.n_rows; row += kLanes)
-    score_page<kScoreKeysAlone, 1>(s, args.queries, page, range, row);
-}
-
-// Scores of 16 rows to weights relative to the highest so far.
-void softmax(const KeyBlockArgs& args, KeyRange range, int row) {
-  KeyBlockScratch& s = *args.scratch;
-  const Ints first = load_int(args.first + row), end = load_int(args.end + row);
-  const Floats before = load(args.highest + row);
-  Floats highest = before;
-  for (int key = range.begin; key < range.end; ++key)
-    highest =
-        max(highest, keep_between(load(&s.weights[key][row]), first, end, key, -__builtin_inff()));
-  Floats sum = broadcast(0.0f);
-  for (int key = range.begin; key < range.end; ++key) {
-    const Floats weight = exponential(sub(load(&s.weights[key][row]), highest));
-    const Floats seen = keep_between(weight, first, end, key, 0.0f);
-    store(&s.weights[key][row], seen);
-    sum = add(sum, seen);
+// What 16 rows see of a range: all of it, or some.
+struct SeesAll {
+  Floats keep(Floats x, int, float) const { return x; }
+};
+struct SeesSome {
+  Ints first, end;
+  Floats keep(Floats x, int key, float otherwise) const {
+    return keep_between(x, first, end, key, otherwise);
   }
-  const Floats keep = exponential(sub(before, highest));
-  store(args.highest + row, highest);
-  store(args.denominator + row, fma(load(args.denominator + row), keep, sum));
+};
+
+// Scores of 16 rows to weights.
+template <class Seen>
+void softmax(const AttendPageArgs& args, const Seen& seen, KeyRange range, int row) {
+  AttendPageScratch& s = *args.scratch;
+  const Floats query_scale = load(args.query_scales + row);
+  Floats highest = broadcast(-__builtin_inff());
+  for (int key = range.begin; key < range.end; ++key) {
+    float* const at = &s.scores[key][row];
+    const Floats exponent = broadcast(args.page->value_exponents[key]);
+    const Floats score = seen.keep(fma(load(at), query_scale, exponent), key, -__builtin_inff());
+    store(at, score);
+    highest = max(highest, score);
+  }
+  Floats sum = broadcast(0.0f);
+  const auto weight = [&](int key) {
+    const Floats score = load(&s.scores[key][row]);
+    const Floats relative = seen.keep(power_of_two(sub(score, highest)), key, 0.0f);
+    sum = fma(relative, broadcast(s.of_one[key]), sum);
+    return to_int(mul(relative, broadcast(kLargestInt16)));
+  };
+  for (int key = range.begin; key < range.end; key += 2) {
+    const Ints even = weight(key), odd = weight(key + 1);
+    store_pairs(&s.weights[key / 2][row][0], even, odd);
+  }
+  const Floats before = load(args.highest + row), after = max(before, highest);
+  const Floats keep = power_of_two(sub(before, after));
+  const Floats share = power_of_two(sub(highest, after));
+  store(args.highest + row, after);
+  store(args.denominator + row, fma(load(args.denominator + row), keep, mul(sum, share)));
   store(s.keep + row, keep);
+  store(s.unit + row, mul(share, broadcast(1 / kLargestInt16)));
 }
 
-// Adds weighted values of a page to the sums of kValueRows rows.
-inline void sum_values(const KeyBlockArgs& args, int page, KeyRange range, int row) {
-  const KeyBlockScratch& s = *args.scratch;
-  float* const out = args.values_sum + row * kHeadDim;
-  Floats sums[kValueRows][kHeadVectors];
+// Adds the page's weighted values to the sums of kValueRows rows.
+inline void sum_values(const AttendPageArgs& args, KeyRange seen, int row) {
+  const AttendPageScratch& s = *args.scratch;
+  Ints sums[kValueRows][kHeadVectors];
   for (int r = 0; r < kValueRows; ++r)
-    for (int v = 0; v < kHeadVectors; ++v) sums[r][v] = load(out + r * kHeadDim + v * kLanes);
-  for (int key = range.begin; key < range.end; ++key) {
-    Floats values[kHeadVectors];
-    for (int v = 0; v < kHeadVectors; ++v) values[v] = load(&s.page[key][v * kLanes]);
+    for (int v = 0; v < kHeadVectors; ++v) sums[r][v] = broadcast_int(0);
+  for (int pair = seen.begin / 2; pair < seen.end / 2; ++pair) {
+    Ints values[kHeadVectors];
+    for (int v = 0; v < kHeadVectors; ++v)
+      values[v] = load_pairs(&args.page->values[pair][v * kLanes][0]);
     for (int r = 0; r < kValueRows; ++r) {
-      const Floats weight = broadcast(s.weights[page * kPageTokens + key][row + r]);
-      for (int v = 0; v < kHeadVectors; ++v) sums[r][v] = fma(values[v], weight, sums[r][v]);
+      const Ints weights = broadcast_int(pair_at(s.weights[pair][row + r]));
+      for (int v = 0; v < kHeadVectors; ++v) sums[r][v] = dot_pairs(sums[r][v], values[v], weights);
     }
   }
-  for (int r = 0; r < kValueRows; ++r)
-    for (int v = 0; v < kHeadVectors; ++v) store(out + r * kHeadDim + v * kLanes, sums[r][v]);
-}
-
-void rescale(const KeyBlockArgs& args) {
-  for (int r = 0; r < args.n_rows; ++r) {
-    const Floats keep = broadcast(args.scratch->keep[r]);
-    float* const sums = args.values_sum + r * kHeadDim;
-    for (int d = 0; d < kHeadDim; d += kLanes) store(sums + d, mul(load(sums + d), keep));
+  for (int r = 0; r < kValueRows; ++r) {
+    const Floats keep = broadcast(s.keep[row + r]), unit = broadcast(s.unit[row + r]);
+    float* const out = args.values_sum + (row + r) * kHeadDim;
+    for (int v = 0; v < kHeadVectors; ++v)
+      store(out + v * kLanes, fma(load(out + v * kLanes), keep, mul(to_float(sums[r][v]), unit)));
   }
 }
 
-void attend_block(const KeyBlockArgs& args) {
-  const KeyRange seen = keys_seen(args, 0, args.n_rows);
-  if (seen.begin >= seen.end) return;
-  const int first_page = seen.begin / kPageTokens, last_page = (seen.end - 1) / kPageTokens;
-  for (int page = first_page; page <= last_page; ++page) score(args, page, seen.within(page));
-  for (int row = 0; row < args.n_rows; row += kLanes) softmax(args, seen, row);
-  rescale(args);
-  for (int page = first_page; page <= last_page; ++page) {
-    load_page(args.values[page], seen.within(page), args.scratch->page);
-    for (int row = 0; row < args.n_rows; row += kValueRows)
-      sum_values(args, page, keys_seen(args, row, kValueRows).within(page), row);
+inline bool all_see(const AttendPageArgs& args, KeyRange range, int row) {
+  bool all = true;
+  for (int r = row; r < row + kLanes; ++r)
+    all = all && args.first[r] <= range.begin && args.end[r] >= range.end;
+  return all;
+}
+
+void attend_page(const AttendPageArgs& args) {
+  const KeyRange range = keys_seen(args);
+  if (range.begin >= range.end) return;
+  for (int key = 0; key < kPageTokens; key += kLanes) {
+    const Floats exponents = load(args.page->value_exponents + key);
+    store(args.scratch->of_one + key, power_of_two(to_int(mul(exponents, broadcast(-1.0f)))));
+  }
+  constexpr int kRows = kScoreVectors * kLanes;
+  // All of it for some rows while their scores and weights are in the nearest cache.
+  for (int first = 0; first < args.n_rows; first += kRows) {
+    const bool is_whole = first + kRows <= args.n_rows;
+    const int end = is_whole ? first + kRows : args.n_rows;
+    if (is_whole) score_rows<kScoreKeys, kScoreVectors>(args, range, first);
+    for (int row = first; row < end; row += kLanes) {
+      if (!is_whole) score_rows<kScoreKeysAlone, 1>(args, range, row);
+      if (all_see(args, range, row))
+        softmax(args, SeesAll{}, range, row);
+      else
+        softmax(args, SeesSome{load_int(args.first + row), load_int(args.end + row)}, range, row);
+    }
+    for (int row = first; row < end; row += kValueRows) sum_values(args, range, row);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/cpu/templates/bf16_formats.inl.h"
 #include "kernels/cpu/templates/block_product.inl.h"
 #include "kernels/cpu/templates/float_product.inl.h"
+#include "kernels/cpu/templates/int16_heads.inl.h"
 #include "kernels/cpu/templates/int8_formats.inl.h"
 #include "kernels/cpu/templates/vector_math.inl.h"
 
@@ -23,11 +24,12 @@ constexpr KernelTable int8_table(const char* isa) {
       .product_f32 = product<FloatTile<F32>>,
       .product_f16 = product<FloatTile<F16>>,
       .product_bf16 = product<FloatTile<Bf16>>,
-      .attend_block = attend_block,
+      .attend_page = attend_page,
+      .quantize_head = quantize_head,
+      .quantize_value = quantize_value,
       .rms_norm = rms_norm,
       .quantize = quantize_int8,
       .swiglu = swiglu,
-      .store_half = store_halves,
   };
 }
 
