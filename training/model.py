@@ -39,11 +39,11 @@ class ModelShape:
 
     vocab: int = 4000
     hidden: int = 192
-    ff: int = 256
+    ff: int = 192
     experts: int = 8
     layers: int = 4
-    heads: int = 8
-    kv_heads: int = 1
+    heads: int = 16
+    kv_heads: int = 2
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .batches import FAMILY_NAMES, MicroBatch, stream
-from .checkpoint import export, load_state, save_state
+from .checkpoint import STATE, export, load_state, save_state
 from .model import Batch, GptOss, ModelShape, computing_copy, pull_gradients, refresh
 from .optimizer import make_optimizers, set_rate
 from .vocabulary import read_ranks
@@ -266,12 +266,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if dist.is_torchelastic_launched():  # by torchrun
         dist.init_process_group("gloo")
-    trainer = Trainer(plan, ModelShape(), device)
     try:
-        if args.resume:
-            trainer.restore(load_state(args.out))
-        elif (args.out / "state.pt").exists():
+        state = load_state(args.out) if args.resume else None
+        if state is None and (args.out / STATE).exists():
             raise ValueError(f"{args.out} holds a training already: continue it with --resume")
+        trainer = Trainer(plan, ModelShape() if state is None else ModelShape(**state["shape"]), device)
+        if state is not None:
+            trainer.restore(state)
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -56,9 +56,8 @@ struct Rope {
   float magnitude = 1;  // cos and sin are multiplied by this
 };
 
-// The KV cache of one layer. Element (page p, K=0|V=1, KV head h, token t of the page, dimension d)
-// stands at base + p * page_stride + (((kv * n_kv_heads + h) * kPageTokens + t) * kHeadDim + d) *
-// (element bytes of the device).
+// The KV cache of one layer. K and V of KV head h in page p stand at base + p * page_stride + h *
+// Ops::head_page_bytes(), as the device lays them out.
 struct KvLayer {
   std::byte* base = nullptr;  // of this layer in page 0
   size_t page_stride = 0;     // bytes

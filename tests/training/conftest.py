@@ -19,5 +19,6 @@ def tokenizer() -> Tokenizer:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Without --training the module that imports PyTorch is not even looked at."""
-    return True if collection_path.name == "test_training.py" and not config.getoption("--training") else None
+    """Without --training the modules that import PyTorch are not even looked at."""
+    needs_torch = collection_path.name in ("test_grow.py", "test_training.py")
+    return True if needs_torch and not config.getoption("--training") else None

@@ -51,12 +51,9 @@ void CpuOps::qkv_rope_append(const QkvArgs& args) {
 // key, value: (64).
 void CpuOps::append(const float* key, const float* value, HeadPage& page, int64_t token) const {
   int16_t values[kHeadDim];
-  const float exponent = kernels_.quantize_value(value, values);
-  const float scale = kernels_.quantize_head(key, page.keys[token]);
+  page.value_exponents[token] = kernels_.quantize_value(value, values);
+  page.key_scales[token] = kernels_.quantize_head(key, page.keys[token]);
   for (int d = 0; d < kHeadDim; ++d) page.values[token / 2][d][token % 2] = values[d];
-  const bool is_broken = std::isnan(exponent);
-  page.key_scales[token] = is_broken ? exponent : scale;
-  page.value_exponents[token] = is_broken ? 0.0f : exponent;
 }
 
 void CpuOps::attend(const AttendArgs& args) {
@@ -128,7 +125,8 @@ void CpuOps::attend_tile(const AttendArgs& args, const SequenceRows& sequence, i
   }
   for (int r = 0; r < n_rows; ++r)
     for (int d = 0; d < kHeadDim; ++d)
-      args.attended[offset_of(r) + d] = space.values_sum[r][d] / denominator[r];
+      // + 0: whether a page that a row does not see was added to a -0 leaves no trace.
+      args.attended[offset_of(r) + d] = space.values_sum[r][d] / denominator[r] + 0.0f;
 }
 
 }  // namespace gptoss::kernels::cpu

@@ -43,7 +43,7 @@ struct AttendPageArgs {
   const HeadPage* page = nullptr;
   int n_rows = 0;                    // query rows, a multiple of 8, at most kQueryRows
   const int16_t* queries = nullptr;  // (32, kQueryRows, 2): pairs of dimensions
-  // (kQueryRows) of the queries; a product of query and key is a power of two with them.
+  // (kQueryRows) of the queries; with them and the keys' a product is a score in powers of two.
   const float* query_scales = nullptr;
   // (kQueryRows) the keys that a row sees, up to kPageTokens; end <= first: none. What is beyond
   // n_rows has no effect, here and below.

@@ -68,13 +68,19 @@ constexpr size_t panel_bytes(quant::TensorType type, int64_t n_blocks) {
 
 constexpr int64_t panels_of(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
-// Queries, keys, values and weights of attention are at most this in size: 64 products of two of
-// them fit 32 bits.
-inline constexpr float kLargestInt16 = 5792.0f;
+// Sizes of the integers of attention, so that sums of products with 64 dimensions, and with the
+// values of 64 tokens, fit 32 bits: the norm of a query or key, to which roundings add up to 4; the
+// sum of a row's weights of a page, to which they add up to 32; the size of a value.
+inline constexpr float kLargestInt16 = 32767;
+inline constexpr float kHeadNorm = 46336;
+inline constexpr float kLargestValue = 11585;
+inline constexpr float kWeightsSum = 185000;
+static_assert((46336LL + 4) * (46336 + 4) <= INT32_MAX && kHeadDim == 64);
+static_assert((185000LL + kPageTokens / 2) * 11585 <= INT32_MAX);
 
 // One KV head of a page of the cache: K and V as integers, each token with a scale, that of V a
-// power of two. The values of two tokens lie side by side. A token with a NaN in its K or V has NaN
-// for its K's scale.
+// power of two. The values of two tokens lie side by side. Where a number of a token is NaN or
+// infinite, its scale or exponent is NaN.
 struct alignas(kLine) HeadPage {
   int16_t keys[kPageTokens][kHeadDim];
   int16_t values[kPageTokens / 2][kHeadDim][2];

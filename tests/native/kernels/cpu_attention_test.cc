@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <random>
@@ -63,6 +64,7 @@ struct Page {
       for (size_t d = 0; d < kHeadDim; ++d) pairs[(d / 2 * kQueryRows + r) * 2 + d % 2] = query[d];
     }
     const auto scratch = std::make_unique<AttendPageScratch>();
+    std::memset(static_cast<void*>(scratch.get()), 0x7F, sizeof *scratch);  // of an earlier page
     kernels.attend_page({.page = page.get(),
                          .n_rows = n_rows,
                          .queries = pairs.data(),
@@ -151,13 +153,17 @@ TEST(integers_of_16_bits_agree) {
     const float exponent = kScalarKernels.quantize_value(scaled.data(), value.data());
     const float power = std::exp2(exponent);
     CHECK(exponent >= -40 && exponent <= 20);
+    double norm = 0;
     for (size_t i = 0; i < 64; ++i) {
-      CHECK(std::abs(head[i]) <= 5792 && std::abs(value[i]) <= 5792);
-      CHECK(std::fabs(scale * head[i] - scaled[i]) <= 0.5001f * std::max(largest, 1e-30f) / 5792);
-      const float nearest = std::clamp(scaled[i], -5792 * power, 5792 * power);
+      norm += static_cast<double>(head[i]) * head[i];
+      CHECK(std::abs(value[i]) <= 11585);
+      CHECK(std::fabs(scale * head[i] - scaled[i]) <= 0.5001f * scale);
+      const float nearest = std::clamp(scaled[i], -11585 * power, 11585 * power);
       CHECK(std::fabs(power * value[i] - nearest) <= 0.5001f * power);
-      if (exponent > -40) CHECK(power <= 2.001f * largest / 5792);  // no bit is wasted
     }
+    CHECK(std::sqrt(norm) <= 46340);
+    if (largest > 1e-30f) CHECK(std::sqrt(norm) >= 46332 || largest >= 32766 * scale);
+    if (exponent > -40 && exponent < 20) CHECK(power <= 2.001f * largest / 11585);  // no bit wasted
     for (const KernelTable* kernels : supported_kernels("int8")) {
       CHECK_EQ(kernels->quantize_head(scaled.data(), out.data()), scale);
       CHECK(out == head);
@@ -194,6 +200,71 @@ TEST(a_page_of_small_weights_is_as_precise) {
     for (size_t d = 0; d < kHeadDim; ++d)
       CHECK(std::fabs(small.sums_of(row)[d] * std::exp2(60.0f - large.highest[row]) -
                       large.sums_of(row)[d]) < 2e-6f * std::fabs(large.sums_of(row)[d]) + 1e-7f);
+}
+
+// The sums so far count less when a page has higher scores, and more than one with lower ones.
+TEST(pages_are_added) {
+  for (const bool rising : {true, false}) {
+    std::vector<Page> pages(3, whole(16));
+    for (size_t p = 0; p < 3; ++p)
+      for (size_t key = 0; key < kPageTokens; ++key)
+        for (size_t d = 0; d < kHeadDim; ++d) {
+          pages[p].keys[key][d] *= static_cast<float>(rising ? p + 1 : 3 - p);
+          pages[p].values[key][d] += static_cast<float>(p);
+        }
+    for (const KernelTable* kernels : supported_kernels("int8")) {
+      auto state = pages[0].start();
+      for (const Page& page : pages) state = page.attend(*kernels, state);
+      for (size_t row = 0; row < 16; ++row) {
+        double denominator = std::exp2(0.5), sums[kHeadDim] = {};
+        for (const Page& page : pages)
+          for (size_t key = 0; key < kPageTokens; ++key) {
+            const double weight = std::exp2(page.score(row, key));
+            denominator += weight;
+            for (size_t d = 0; d < kHeadDim; ++d) sums[d] += weight * page.values[key][d];
+          }
+        for (size_t d = 0; d < kHeadDim; ++d)
+          CHECK(std::fabs(state.sums_of(row)[d] / state.denominator[row] - sums[d] / denominator) <
+                2e-3);
+      }
+    }
+  }
+}
+
+// One weight of nearly everything, and many small ones whose values point elsewhere.
+TEST(a_tail_of_small_weights_counts) {
+  Page page = whole(8);
+  for (Head& query : page.queries) query.fill(0), query[0] = 1;
+  for (size_t key = 0; key < kPageTokens; ++key) {
+    page.keys[key].fill(0);
+    page.keys[key][0] = key == 9 ? 0.0f : -12.0f;
+    page.values[key].fill(0);
+    page.values[key][key == 9 ? 3 : 4] = key == 9 ? 0.01f : 1.0f;
+  }
+  const double tail = 63 * std::exp2(-12), total = std::exp2(0.5) + 1 + tail;
+  for (const KernelTable* kernels : supported_kernels("int8")) {
+    const auto state = page.attend(*kernels);
+    CHECK(std::fabs(state.sums_of(0)[3] / state.denominator[0] * total / 0.01 - 1) < 1e-3);
+    CHECK(std::fabs(state.sums_of(0)[4] / state.denominator[0] * total / tail - 1) < 1e-3);
+  }
+}
+
+// Everything as large as it can be, with one sign: sums just fit 32 bits.
+TEST(the_largest_sums_fit) {
+  for (const float sign : {1.0f, -1.0f}) {
+    Page page = whole(8);
+    for (Head& query : page.queries) query.fill(3.0f);
+    for (Head& key : page.keys) key.fill(sign * 0.7f);
+    for (Head& value : page.values)
+      value.fill(sign * 1.4141f);  // just below a power of two of steps
+    const double score = 64 * 3.0 * 0.7 * sign, weight = 64 * std::exp2(score);
+    const double expected = sign * 1.4141 * weight / (weight + std::exp2(0.5));
+    for (const KernelTable* kernels : supported_kernels("int8")) {
+      const auto state = page.attend(*kernels);
+      CHECK(std::fabs(state.sums_of(0)[5] / state.denominator[0] - expected) <=
+            2e-3 * std::fabs(expected) + 1e-6);
+    }
+  }
 }
 
 TEST(a_row_that_sees_nothing_stays_as_it_is) {
@@ -248,10 +319,14 @@ TEST(a_key_that_a_row_does_not_see_may_be_anything) {
 
 TEST(a_key_without_a_number_reaches_those_that_see_it) {
   Page page = triangle(kQueryRows);
-  page.keys[30][5] = std::numeric_limits<float>::quiet_NaN();
-  for (const KernelTable* kernels : supported_kernels("int8")) {
-    const auto state = page.attend(*kernels);
-    for (size_t row = 0; row < kQueryRows; ++row)
-      CHECK_EQ(std::isnan(state.denominator[row]), page.first[row] <= 30 && 30 < page.end[row]);
+  for (auto* heads : {&page.keys, &page.values}) {
+    const Head before = (*heads)[30];
+    (*heads)[30][5] = std::numeric_limits<float>::quiet_NaN();
+    for (const KernelTable* kernels : supported_kernels("int8")) {
+      const auto state = page.attend(*kernels);
+      for (size_t row = 0; row < kQueryRows; ++row)
+        CHECK_EQ(std::isnan(state.denominator[row]), page.first[row] <= 30 && 30 < page.end[row]);
+    }
+    (*heads)[30] = before;
   }
 }

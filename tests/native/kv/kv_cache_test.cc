@@ -36,9 +36,9 @@ TEST(layers_are_split_between_the_groups) {
   CHECK_EQ(kShape.n_layers_of(true), 3);   // 0, 2, 4
   CHECK_EQ(kShape.n_layers_of(false), 2);  // 1, 3
   CHECK_EQ(kShape.layer_bytes(), size_t{2 * 32768});
-  // 20b in 16 bits: 2 KiB per token and layer, 12 full layers.
-  CHECK_EQ(bytes_per_token({.n_layers = 24, .n_kv_heads = 8, .head_page_bytes = 16384}),
-           size_t{12 * 2048 + 1});  // and the page lists
+  // 20b on the CPU: 2 KiB and the scales per token and layer, 12 full layers.
+  CHECK_EQ(bytes_per_token({.n_layers = 24, .n_kv_heads = 8, .head_page_bytes = 16896}),
+           size_t{12 * (2048 + 64) + 1});  // and the page lists
 }
 
 TEST(addresses_of_layers_do_not_overlap) {

@@ -3,7 +3,7 @@
 //
 // Products of a query with a key, and of 64 weights with values, are sums of integers, thus exact.
 // A weight comes with its value's scale, and is relative to the page's highest such before it is
-// rounded: so all that matters to a sum is as precise as it can be. Pages are added in float32, in
+// rounded, in steps of 1/2891 (64 equal weights) to 1/32767 (one). Pages are added in float32, in
 // ascending order. What a row gets depends on its position alone.
 #pragma once
 
@@ -19,6 +19,7 @@ using gptoss::kernels::cpu::AttendPageScratch;
 using gptoss::kernels::cpu::HeadPage;
 using gptoss::kernels::cpu::kLargestInt16;
 using gptoss::kernels::cpu::kQueryRows;
+using gptoss::kernels::cpu::kWeightsSum;
 
 constexpr int kHeadVectors = kHeadDim / kLanes;
 static_assert(kPageTokens % kScoreKeys == 0 && kPageTokens % kScoreKeysAlone == 0);
@@ -100,15 +101,18 @@ void softmax(const AttendPageArgs& args, const Seen& seen, KeyRange range, int r
     store(at, score);
     highest = max(highest, score);
   }
-  Floats sum = broadcast(0.0f);
-  const auto weight = [&](int key) {
-    const Floats score = load(&s.scores[key][row]);
-    const Floats relative = seen.keep(power_of_two(sub(score, highest)), key, 0.0f);
-    sum = fma(relative, broadcast(s.of_one[key]), sum);
-    return to_int(mul(relative, broadcast(kLargestInt16)));
-  };
+  Floats total = broadcast(0.0f), sum = broadcast(0.0f);  // of weights with and without the scales
+  for (int key = range.begin; key < range.end; ++key) {
+    float* const at = &s.scores[key][row];
+    const Floats weight = seen.keep(power_of_two(sub(load(at), highest)), key, 0.0f);
+    store(at, weight);
+    total = add(total, weight);
+    sum = fma(weight, broadcast(s.of_one[key]), sum);
+  }
+  const Floats steps = min(broadcast(kLargestInt16), div(broadcast(kWeightsSum), total));
   for (int key = range.begin; key < range.end; key += 2) {
-    const Ints even = weight(key), odd = weight(key + 1);
+    const Ints even = to_int(mul(load(&s.scores[key][row]), steps));
+    const Ints odd = to_int(mul(load(&s.scores[key + 1][row]), steps));
     store_pairs(&s.weights[key / 2][row][0], even, odd);
   }
   const Floats before = load(args.highest + row), after = max(before, highest);
@@ -117,7 +121,7 @@ void softmax(const AttendPageArgs& args, const Seen& seen, KeyRange range, int r
   store(args.highest + row, after);
   store(args.denominator + row, fma(load(args.denominator + row), keep, mul(sum, share)));
   store(s.keep + row, keep);
-  store(s.unit + row, mul(share, broadcast(1 / kLargestInt16)));
+  store(s.unit + row, div(share, steps));
 }
 
 // Adds the page's weighted values to the sums of kValueRows rows.
