@@ -189,6 +189,6 @@ def test_vocabulary_ends_with_the_harmony_tokens(tokenizer: Tokenizer) -> None:
     assert min(tokenizer.specials.values()) == 4000 - 21
     n_chars = n_tokens = 0
     for index in range(200):
-        text = str(make_sample("train", 1, index).messages[-1].content)
+        text = " ".join(str(message.content) for message in make_sample("train", 1, index).messages[1:])
         n_chars, n_tokens = n_chars + len(text), n_tokens + len(tokenizer.encode(text))
     assert n_chars / n_tokens > 2

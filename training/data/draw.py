@@ -6,6 +6,7 @@ no others.
 
 from __future__ import annotations
 
+import itertools
 import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -146,6 +147,19 @@ class Draw:
         """The prompt with the call of a function."""
         answer = [*thought(reasoning), call]
         return Sample(family, self.split, self.effort, (*prompt, *answer), len(prompt), expect)
+
+
+def phrasings(parts: Sequence[Sequence[str]], heldout: Sequence[str]) -> tuple[str, ...]:
+    """Templates of one part after the other in all combinations, then those held out.
+
+    No combination begins like one held out, up to the first placeholder.
+    Raises ValueError where N_HELDOUT are not held out.
+    """
+    if len(heldout) != N_HELDOUT:
+        raise ValueError(f"{len(heldout)} phrasings held out, not {N_HELDOUT}")
+    beginnings = {text.partition("}")[0] for text in heldout}
+    combined = ("".join(choice) for choice in itertools.product(*parts))
+    return (*(text for text in combined if text.partition("}")[0] not in beginnings), *heldout)
 
 
 def is_heldout(text: str) -> bool:

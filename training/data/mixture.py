@@ -42,10 +42,10 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "reversing": Family(strings.reversing, strings.REVERSING, 4),
     "extraction": Family(forms.extraction, forms.EXTRACTION, 6),
     "schema": Family(forms.schema, forms.SCHEMA, 8),
-    "tool_call": Family(tools.tool_call, tools.REQUESTS, 18, "tools"),
-    "tool_named": Family(tools.tool_named, tools.ORDERS, 9, "named tools"),
+    "tool_call": Family(tools.tool_call, tools.REQUESTS, 20, "tools"),
+    "tool_named": Family(tools.tool_named, tools.ORDERS, 14, "named tools"),
     "tool_answer": Family(tools.tool_answer, tools.REQUESTS, 5, "tools"),
-    "tool_chain": Family(chains.tool_chain, chains.CHAINS, 8, "chain"),
+    "tool_chain": Family(chains.tool_chain, chains.CHAINS, 9, "chain"),
     "tool_unneeded": Family(tools.tool_unneeded, facts.CARRIERS, 3, "tools"),
 }
 

@@ -80,19 +80,30 @@ def required(tool: FunctionTool) -> dict[str, Any]:
     return {key: tool.parameters["properties"][key] for key in tool.parameters["required"]}
 
 
-def _described(draw: Draw, parameter: Parameter) -> dict[str, Any]:
+def _described(draw: Draw, parameter: Parameter, is_strange: bool) -> dict[str, Any]:
     schema = dict(parameter.schema)
-    if parameter.about and draw.chance(0.7):
-        schema["description"] = parameter.about
+    if is_strange or (parameter.about and draw.chance(0.7)):
+        schema["description"] = parameter.about or f"The {parameter.slot}"
     return schema
 
 
 def make_tool(draw: Draw, topic: Topic) -> Tool:
-    """A tool for the topic."""
+    """A tool for the topic.
+
+    In training a parameter now and then has a name that only its description explains: whoever sees only
+    the usual names learns to say them instead of reading them.
+    """
     keys: dict[str, str] = {}
+    strange: set[str] = set()
     for parameter in topic.parameters:
-        keys[parameter.slot] = draw.one([name for name in parameter.names if name not in keys.values()])
-    schemas = [(keys[parameter.slot], _described(draw, parameter)) for parameter in topic.parameters]
+        is_strange = draw.split == "train" and draw.chance(0.35)
+        names = [any_word(draw.rng) for _ in range(8)] if is_strange else parameter.names
+        keys[parameter.slot] = draw.one([name for name in names if name not in keys.values()])
+        strange |= {parameter.slot} if is_strange else set()
+    schemas = [
+        (keys[parameter.slot], _described(draw, parameter, parameter.slot in strange))
+        for parameter in topic.parameters
+    ]
     function = declare(draw, topic.names, draw.one(topic.about), schemas)
     order = list(function.parameters["properties"]) if function.parameters else []
     keys = dict(sorted(keys.items(), key=lambda item: order.index(item[1])))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gptoss_gguf.harmony import Message, function_call, function_result
 
-from ..draw import Draw, capitalized, thought, user
+from ..draw import Draw, capitalized, phrasings, thought, user
 from ..lookups import LOOKUPS
 from ..sample import Expect, Sample
 from ..toolbox import declare, distractors
@@ -16,14 +16,24 @@ from .forms import as_json
 from .tools import call_reasoning
 
 # {n} is what to look up, {d} what to do with it.
-CHAINS: Final = (
-    "Find {n} and {d}.", "First find {n}, then {d}.", "Look up {n} and {d}.", "Look up {n}, then {d}.",
-    "Please find {n} and {d}.", "Can you find {n} and {d}?", "Find out {n}. Then {d}.",
-    "Get {n} and then {d}.", "I need {n}. When you have it, {d}.", "Search for {n} and {d}.",
-    "Start with {n}, then {d}.", "Take {n} and {d}.", "Could you look up {n} and {d}?", "Check {n} and {d}.",
-    "Two steps: find {n}, then {d}.", "{N}: find it and {d}.", "Please look up {n}, then {d}.",
-    "Can you look up {n} and then {d}?", "First get {n} and then {d}.", "Find {n}, then please {d}.",
-    "I want you to find {n} and {d}.",
+CHAINS: Final = phrasings(
+    (
+        (
+            "", "Please ", "Can you ", "Could you ", "First ", "First please ", "I want you to ", "Now ",
+            "I need you to ", "Start: ", "Two steps: ", "You should ", "Would you ",
+        ),
+        ("find ", "look up ", "find out ", "get ", "search for ", "take ", "check ", "fetch "),
+        ("{n}",),
+        (
+            " and {d}", ", then {d}", " and then {d}", ". Then {d}", ", and please {d}",
+            ". When you have it, {d}",
+        ),
+        (".", ".", "?"),
+    ),
+    (
+        "Please look up {n}, then {d}.", "Can you look up {n} and then {d}?", "First get {n} and then {d}.",
+        "find {n}, then please {d}.", "I want you to find {n} and {d}.",
+    ),
 )  # fmt: skip
 _SUBJECT_TOPICS: Final = TOPICS[5:14]  # whose descriptions are far from the tools of a chain
 
@@ -44,7 +54,7 @@ def tool_chain(draw: Draw) -> Sample:
         tools = distractors(draw, [first, second], _SUBJECT_TOPICS, draw.one((0, 1, 2)))
     name = draw.one(NAMES) if draw.chance(0.7) else pseudo_word(draw.rng).capitalize()
     noun = lookup.noun.format(name=name)
-    text = draw.template(CHAINS).replace("{N}", capitalized(noun)).replace("{n}", noun).replace("{d}", task)
+    text = capitalized(draw.template(CHAINS).replace("{n}", noun).replace("{d}", task))
     found = draw.new(lambda: lookup.make(draw.rng))
     arguments = {second_key: found}
     prompt: list[Message] = [

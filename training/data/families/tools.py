@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gptoss_gguf.harmony import FunctionTool, Message, function_call, function_result
 
-from ..draw import Draw, capitalized, user
+from ..draw import Draw, capitalized, phrasings, user
 from ..relations import FACTS
 from ..sample import Expect, Sample
 from ..toolbox import Tool, declare, distractors, required, spoken, topic_tools, values_of
@@ -15,24 +15,42 @@ from ..words import any_word
 from .facts import question, recall
 from .forms import as_json
 
+_ASKED: Final = (
+    "", "Please ", "Can you ", "Could you ", "Would you ", "I want you to ", "I need you to ", "Now ",
+    "I would like you to ", "You should ", "You must ", "Try to ", "Go and ", "Next, ", "Help me: ",
+    "Could you please ", "Let us ", "I ask you to ", "Your task is to ",
+)  # fmt: skip
 # {d} is a task such as "look up the weather in Rome".
-REQUESTS: Final = (
-    "{D}.", "{D}.", "Please {d}.", "{D}, please.", "Can you {d}?", "Could you {d}?", "I want you to {d}.",
-    "I need you to {d}.", "Would you {d}?", "Use a tool to {d}.", "Help me to {d}.", "Your task: {d}.",
-    "You should {d}.", "Now {d}.", "Try to {d}.", "Could you please {d}?", "Go and {d}.",
-    "I would like you to {d}.", "Please use a tool and {d}.", "My wish: {d}.", "Can you please {d}?",
-    "Please help me to {d}.", "I want you to use a tool and {d}.", "Now please {d}.",
-    "Would you please {d}?",
+REQUESTS: Final = phrasings(
+    (
+        (
+            *_ASKED, "Help me to ", "Please help to ", "Would you help me to ", "Would you kindly ",
+            "Use a tool to ", "Please use a tool to ", "Use a tool and ", "I want you to use tools to ",
+            "Take a tool and ", "My wish: ", "Your task: ", "I want: ",
+            "Is it possible to ", "How about this: ",
+        ),
+        ("{d}",),
+        (".", ".", "?", "!", "", ", please.", " now.", " for me.", " with a tool."),
+    ),
+    (
+        "Can you please {d}?", "Please help me to {d}.", "I want you to use a tool and {d}.",
+        "Now please {d}.", "Would you please {d}?",
+    ),
 )  # fmt: skip
 # {f} is the tool, {v} lists the arguments: "size 3 and color red".
-ORDERS: Final = (
-    "Call {f} with {v}.", "Call the tool {f} with {v}.", "Use {f} with {v}.", "Please call {f} with {v}.",
-    "Run {f} with {v}.", "Execute {f} with {v}.", "I want you to call {f} with {v}.",
-    "Can you call {f} with {v}?", "Use the function {f} with {v}.", "Invoke {f}: {v}.",
-    "{f} with {v}, please.", "Try {f} with {v}.", "Could you run {f} with {v}?",
-    "Make a call of {f} with {v}.", "Call {f}. Arguments: {v}.", "Please use {f} with {v}.",
-    "Please run the tool {f} with {v}.", "Can you use {f} with {v}?", "I want you to run {f} with {v}.",
-    "Call the function {f} with {v}.",
+ORDERS: Final = phrasings(
+    (
+        _ASKED,
+        ("call ", "use ", "run ", "execute ", "invoke ", "try ", "start ", "apply ", "make a call of "),
+        ("", "", "the tool ", "the function ", "my function ", "function "),
+        ("{f}",),
+        (" with {v}", " with {v}", ": {v}", ", {v}", " and set {v}", " using {v}", ". Arguments: {v}"),
+        (".", "?"),
+    ),
+    (
+        "Please use {f} with {v}.", "Please run the tool {f} with {v}.", "Can you use {f} with {v}?",
+        "I want you to run {f} with {v}.", "call the function {f} with {v}.",
+    ),
 )  # fmt: skip
 
 
@@ -58,7 +76,7 @@ def _request(draw: Draw, tool: Tool, values: dict[str, Any]) -> tuple[str, str]:
     task = draw.one(tool.topic.tasks).format(**said)
     if draw.split == "train" and draw.chance(0.3):
         return draw.polite(draw.one(tool.topic.questions).format(**said)), tool.topic.tasks[0].format(**said)
-    text = draw.template(REQUESTS).replace("{D}", capitalized(task)).replace("{d}", task)
+    text = capitalized(draw.template(REQUESTS).replace("{d}", task))
     return draw.polite(text), task
 
 
@@ -123,7 +141,8 @@ def tool_named(draw: Draw) -> Sample:
         values[key] = draw.rng.randint(0, 99) if is_number else any_word(draw.rng)
     joint = draw.one((" ", " = ", " set to ", ": "))
     listed = " and ".join(f"{key}{joint}{value}" for key, value in values.items())
-    text = draw.template(ORDERS).replace("{f}", tool.name).replace("{v}", listed)
+    text = draw.template(ORDERS).replace("{v}", listed)
+    text = (text if text.startswith("{f}") else capitalized(text)).replace("{f}", tool.name)
     reasoning = draw.reason(
         f"Call {tool.name}.",
         f"The user names the tool {tool.name}. {_settings(values)}",
