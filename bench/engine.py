@@ -127,6 +127,7 @@ class GptossEngine:
             temperature=0,
             n_depth=case.n_depth,
             profile=profile,
+            reuse_prefix=False,  # computed anew every time
         )
         return self._engine.submit(request)
 

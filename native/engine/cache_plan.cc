@@ -25,18 +25,19 @@ CachePlan plan_cache(const EngineOptions& options, const model::Model& model) {
   const kv::KvShape shape = model.kv_shape();
   const size_t unused = available_memory().value_or(kAssumedMemory);
   const size_t available = unused - std::min(unused, model.mapped_bytes());
-  const size_t per_token = kv::bytes_per_token(shape);
+  const bool keeps = options.prefix_cache;
+  const size_t per_token = kv::bytes_per_token(shape, keeps);
   const auto affordable = static_cast<int64_t>(available / 2 / per_token);
 
   CachePlan plan;
   plan.n_ctx =
       options.n_ctx > 0 ? options.n_ctx : std::min(n_train, std::max(affordable, kLeastCtx));
-  plan.n_cached = options.n_cached > 0
-                      ? std::max(options.n_cached, plan.n_ctx)
-                      : std::clamp(affordable, plan.n_ctx, plan.n_ctx * options.max_sequences);
+  const int64_t n_cached =
+      options.n_cached > 0 ? std::max(options.n_cached, plan.n_ctx)
+                           : std::clamp(affordable, plan.n_ctx, plan.n_ctx * options.max_sequences);
+  plan.cache = {n_cached, options.max_sequences, options.n_batch, keeps};
   const size_t n_bytes =
-      static_cast<size_t>(plan.n_cached) * per_token +
-      kv::window_bytes(shape, options.max_sequences, options.n_batch) +
+      static_cast<size_t>(n_cached) * per_token + kv::window_bytes(shape, plan.cache) +
       model.step_bytes(options.n_batch, Runner::n_logits_rows(options.max_sequences), plan.n_ctx);
   if (n_bytes > available)
     throw OutOfMemoryError(

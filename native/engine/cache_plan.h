@@ -5,13 +5,14 @@
 
 #include <gptoss/engine.h>
 
+#include "kv/kv_cache.h"
 #include "model/model.h"
 
 namespace gptoss::engine {
 
 struct CachePlan {
-  int64_t n_ctx = 0;     // most tokens of one sequence
-  int64_t n_cached = 0;  // positions cached for all sequences together
+  int64_t n_ctx = 0;  // most tokens of one sequence
+  kv::KvCache::Size cache;
 };
 
 // Half of what is left once the weights are mapped may go to the cache, since they still have to be

@@ -39,6 +39,7 @@ void Completion::Channel::push(Chunk&& chunk) {
     append(pending_->steps, std::move(chunk.steps));
     pending_->n_prompt = chunk.n_prompt;
     pending_->finish_reason = chunk.finish_reason;
+    pending_->stats = chunk.stats;
   }
   signal();
 }

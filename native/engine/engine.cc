@@ -23,7 +23,7 @@
 #include "engine/cache_plan.h"
 #include "engine/inbox.h"
 #include "engine/runner.h"
-#include "engine/scheduler.h"
+#include "engine/service.h"
 #include "engine/validate.h"
 #include "kernels/devices.h"
 #include "kernels/ops.h"
@@ -35,8 +35,8 @@ namespace gptoss {
 
 using engine::Inbox;
 using engine::Runner;
-using engine::Scheduler;
 using engine::Sequence;
+using engine::Service;
 
 std::vector<std::string> devices() { return {"cpu", "reference"}; }
 std::vector<std::string> cpu_isas(const std::string& compute) {
@@ -70,13 +70,9 @@ class Engine::Impl {
         ops_(make_ops(options_, pool_)),
         profile_(options_.profile ? std::make_unique<kernels::ProfilingOps>(*ops_) : nullptr),
         model_(model::Model::load(path, used_ops(), pool_, progress)),
-        plan_(engine::plan_cache(options_, *model_)),
-        cache_(model_->kv_shape(), plan_.n_cached, options_.max_sequences, options_.n_batch),
-        scheduler_(cache_, {options_.n_batch, options_.max_sequences}) {
+        plan_(engine::plan_cache(options_, *model_)) {
     model_->reserve(options_.n_batch, Runner::n_logits_rows(options_.max_sequences), plan_.n_ctx);
-    runner_ = std::make_unique<Runner>(*model_, used_ops(), cache_, options_.n_batch,
-                                       options_.max_sequences);
-    publish_stats();
+    service_ = std::make_unique<Service>(*model_, used_ops(), profile_.get(), options_, plan_);
     try {
       thread_ = std::thread([this] { loop(); });
     } catch (const std::system_error& error) {
@@ -106,30 +102,23 @@ class Engine::Impl {
       throw RequestError("a profile was asked for, but the engine was opened without profile");
     auto sequence = make_sequence(std::move(request));
     auto completion = std::make_shared<Completion>(sequence->channel);
-    const int n_most = options_.max_sequences + options_.max_queue;
-    if (n_accepted_.fetch_add(1) >= n_most) {
-      n_accepted_.fetch_sub(1);
+    const int64_t n_most = options_.max_sequences + options_.max_queue;
+    if (n_submitted_.fetch_add(1) - n_ended() >= n_most) {
+      n_refused_.fetch_add(1);
       throw QueueFullError("the queue is full (" + std::to_string(options_.max_queue) +
                            " requests wait); try again later");
     }
     try {
       inbox_.put(std::move(sequence));
     } catch (...) {
-      n_accepted_.fetch_sub(1);
+      n_refused_.fetch_add(1);
       throw;
     }
     return completion;
   }
 
   EngineStats stats() const {
-    EngineStats stats;
-    stats.n_steps = n_steps_.load();
-    stats.n_running = n_running_.load();
-    stats.n_waiting = std::max(0, n_accepted_.load() - stats.n_running);
-    stats.n_pages_used = n_pages_used_.load();
-    stats.n_pages_total = cache_.n_pages_total();
-    stats.n_preempted = n_preempted_.load();
-    return stats;
+    return service_->stats(static_cast<int>(n_submitted_.load() - n_ended()));
   }
 
   const std::string& device() const { return options_.device; }
@@ -140,6 +129,7 @@ class Engine::Impl {
 
  private:
   kernels::Ops& used_ops() { return profile_ != nullptr ? *profile_ : *ops_; }
+  int64_t n_ended() const { return service_->n_ended() + n_refused_.load(); }
 
   std::unique_ptr<Sequence> make_sequence(Request&& request) const {
     auto sequence = std::make_unique<Sequence>();
@@ -161,14 +151,25 @@ class Engine::Impl {
     sequence->tokens.reserve(static_cast<size_t>(sequence->n_most));
     sequence->pages.full.reserve(n_pages);
     sequence->pages.window.reserve(n_pages);
+    sequence->resume_at.reserve(8);
+    sequence->drafted.reserve(engine::kMostDrafted);
     sequence->tokens = request.prompt;
+    // All of a prompt's logits can only be had by computing all of it.
+    request.reuse_prefix &= options_.prefix_cache && !request.prompt_logits;
+    if (options_.speculation && request.speculate && request.forced.empty())
+      sequence->drafter = std::make_unique<engine::SuffixDrafter>(request.prompt, sequence->n_most,
+                                                                  std::move(request.prediction));
+    // Whoever sends the same prompt again, or goes on from it, comes back to its end.
+    sequence->resume_at.push_back(n_prompt);
+    sequence->submitted = monotonic_seconds();
+    if (request.timeout > 0) sequence->deadline = sequence->submitted + request.timeout;
     sequence->request = std::move(request);
     sequence->channel = std::make_shared<Completion::Channel>();
     return sequence;
   }
 
-  // The engine thread. Everything mutable but the inbox, the channels and the counters belongs to
-  // it. No failure ends the process: requests fail, and only a broken invariant closes the engine.
+  // The engine thread. No failure ends the process: requests fail, and only a broken invariant
+  // closes the engine.
   void loop() {
     for (bool is_open = true; is_open;) {
       try {
@@ -185,137 +186,26 @@ class Engine::Impl {
     }
   }
 
-  // One round: arrivals, cancellations, a step. False once the inbox is closed and all is ended.
+  // One round: arrivals and a step. False once the inbox is closed and all is ended.
   bool serve() {
-    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/scheduler_.is_empty());
-    for (auto& arrival : arrivals_) scheduler_.add(std::move(arrival));
+    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/service_->is_idle());
+    for (auto& arrival : arrivals_) service_->take(std::move(arrival));
     arrivals_.clear();
-    while (Sequence* sequence = next_to_cancel(/*all=*/!is_open)) cancel(sequence);
-    publish_stats();
-    if (is_open) step();
-    if (scheduler_.is_empty()) cache_.check_integrity();
+    if (is_open)
+      service_->serve(should_stop_);
+    else
+      service_->end_all(nullptr);
     return is_open;
-  }
-
-  Sequence* next_to_cancel(bool all) const {
-    Sequence* found = nullptr;
-    scheduler_.visit_while([&](Sequence& sequence) {
-      if (all || sequence.channel->is_cancelled()) found = &sequence;
-      return found == nullptr;
-    });
-    return found;
-  }
-
-  void cancel(Sequence* sequence) {
-    Chunk last;
-    last.n_prompt = sequence->n_prompt_shown;
-    last.finish_reason = FinishReason::cancelled;
-    end(sequence)->push(std::move(last));
-  }
-
-  void step() {
-    const auto shares = scheduler_.schedule();
-    if (shares.empty()) return;
-    publish_stats();
-    // A step can take long: it is given up when nobody waits for it any more.
-    step_ = shares;
-    if (profile_ != nullptr)
-      profile_->record(std::any_of(shares.begin(), shares.end(), [](const auto& share) {
-        return share.sequence->request.profile;
-      }));
-    try {
-      const double begin = monotonic_seconds();
-      const auto results = runner_->run(shares, should_stop_);
-      const double end = monotonic_seconds();
-      if (!results.empty()) n_steps_.fetch_add(1);
-      for (size_t i = 0; i < results.size(); ++i) deliver(results[i], shares[i], begin, end);
-    } catch (const InternalError&) {
-      throw;
-    } catch (...) {
-      // Out of memory: the requests of this step fail, those that wait go on.
-      for (const engine::SequenceShare& share : shares)
-        if (scheduler_.holds(share.sequence)) end(share.sequence)->fail(current_error());
-    }
-  }
-
-  bool nobody_waits() const {
-    return inbox_.is_closed() ||
-           std::all_of(step_.begin(), step_.end(), [](const engine::SequenceShare& share) {
-             return share.sequence->channel->is_cancelled();
-           });
-  }
-
-  void deliver(engine::StepResult& result, const engine::SequenceShare& share, double step_begin,
-               double step_end) {
-    Sequence* sequence = result.sequence;
-    if (result.is_hopeless) {
-      const auto error = std::make_exception_ptr(
-          Error("no token has a finite logit at position " + std::to_string(sequence->n_computed) +
-                "; the request's biases forbid every token, or the model file is damaged"));
-      end(sequence)->fail(error);
-      return;
-    }
-    Chunk chunk;
-    chunk.n_prompt = sequence->n_prompt_shown;
-    chunk.finish_reason = result.finish_reason;
-    chunk.prompt_logits = std::move(result.prompt_logits);
-    chunk.steps.push_back({step_begin, step_end, share.n_tokens, {}});
-    if (sequence->request.profile)
-      chunk.steps.back().calls.assign(profile_->calls().begin(), profile_->calls().end());
-    if (result.token >= 0) {
-      chunk.tokens.push_back(result.token);
-      if (sequence->params.top_logprobs >= 0) {
-        chunk.logprobs.push_back(result.logprob);
-        chunk.top_logprobs.emplace_back(result.top_logprobs.begin(), result.top_logprobs.end());
-      }
-    }
-    const bool is_last = result.finish_reason != FinishReason::none;
-    const auto channel = is_last ? end(sequence) : sequence->channel;
-    try {
-      channel->push(std::move(chunk));
-    } catch (...) {
-      if (!is_last) throw;
-      channel->fail(current_error());  // nobody else knows this channel any more
-    }
-  }
-
-  // Frees everything of a sequence and returns its channel for the last word: whoever reads that
-  // finds the pages free.
-  std::shared_ptr<Completion::Channel> end(Sequence* sequence) {
-    auto channel = sequence->channel;
-    scheduler_.remove(sequence);
-    n_accepted_.fetch_sub(1);
-    publish_stats();
-    return channel;
   }
 
   void fail_all(std::exception_ptr error) {
     for (const auto& arrival : arrivals_) {
-      if (arrival == nullptr) continue;  // the scheduler has it
-      n_accepted_.fetch_sub(1);
+      if (arrival == nullptr) continue;  // the service has it
+      n_refused_.fetch_add(1);
       arrival->channel->fail(error);
     }
     arrivals_.clear();
-    while (Sequence* sequence = next_to_cancel(/*all=*/true)) end(sequence)->fail(error);
-  }
-
-  // The exception being handled, as one of ours where it is the standard's.
-  static std::exception_ptr current_error() {
-    static const std::exception_ptr out_of_memory = std::make_exception_ptr(
-        OutOfMemoryError("out of memory while computing; use a smaller context or batch"));
-    try {
-      throw;
-    } catch (const std::bad_alloc&) {
-      return out_of_memory;
-    } catch (...) {
-      return std::current_exception();
-    }
-  }
-
-  void publish_stats() {
-    n_running_.store(scheduler_.n_running());
-    n_pages_used_.store(cache_.n_pages_used());
-    n_preempted_.store(scheduler_.n_preempted());
+    service_->end_all(error);
   }
 
   void check_logits_fit(const Request& request) const {
@@ -335,17 +225,12 @@ class Engine::Impl {
   std::unique_ptr<kernels::ProfilingOps> profile_;  // around it, if wanted
   std::unique_ptr<model::Model> model_;
   const engine::CachePlan plan_;
-  kv::KvCache cache_;
-  Scheduler scheduler_;
-  std::unique_ptr<Runner> runner_;
+  std::unique_ptr<Service> service_;
   Inbox inbox_;
-  std::span<const engine::SequenceShare> step_;  // being computed; the scheduler's
-  const std::function<bool()> should_stop_ = [this] { return nobody_waits(); };
-  std::vector<std::unique_ptr<Sequence>> arrivals_;  // taken from the inbox, not yet scheduled
+  const std::function<bool()> should_stop_ = [this] { return inbox_.is_closed(); };
+  std::vector<std::unique_ptr<Sequence>> arrivals_;  // taken from the inbox, not yet the service's
 
-  // Counters that any thread reads. n_accepted_: requests submitted and not ended.
-  std::atomic<int> n_accepted_{0}, n_running_{0};
-  std::atomic<int64_t> n_steps_{0}, n_pages_used_{0}, n_preempted_{0};
+  std::atomic<int64_t> n_submitted_{0}, n_refused_{0};  // refused: never came to the service
   std::mutex join_mutex_;
   std::thread thread_;
 };

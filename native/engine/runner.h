@@ -13,14 +13,15 @@
 
 namespace gptoss::engine {
 
-// What a step gave one sequence.
+// What a step gave one sequence. Spans are valid until the next step.
 struct StepResult {
-  Sequence* sequence = nullptr;                             // as in its share
-  int32_t token = -1;                                       // the new token; -1 = none
-  float logprob = 0;                                        // of `token`, if asked for
-  std::span<const std::pair<int32_t, float>> top_logprobs;  // best first; valid until the next step
-  std::vector<float> prompt_logits;                         // (rows, n_vocab), if asked for
-  FinishReason finish_reason = FinishReason::none;          // ends the sequence
+  Sequence* sequence = nullptr;               // as in its share
+  std::span<const int32_t> tokens;            // the new ones
+  std::span<const sampling::Choice> choices;  // (tokens) with the logprobs, if asked for
+  // (tokens) best first, if asked for
+  std::span<const std::span<std::pair<int32_t, float>>> top_logprobs;
+  std::vector<float> prompt_logits;                 // (rows, n_vocab), if asked for
+  FinishReason finish_reason = FinishReason::none;  // ends the sequence
   bool is_hopeless = false;  // no token has a finite logit: ends the sequence too
 };
 
@@ -30,21 +31,23 @@ class Runner {
   Runner(model::Model& model, kernels::Ops& ops, kv::KvCache& cache, int n_step_tokens,
          int max_sequences);
 
-  // Computes the shares and advances their sequences. One result per share, valid until the next
+  // Computes the shares and advances their sequences: what was drafted is checked, and taken as far
+  // as it is what would have been chosen. One result per share, valid until the next
   // call; none, and nothing advanced, once `should_stop` says so. Allocates nothing but room for
   // prompt logits and, once, for longer lists of logprobs.
   std::span<StepResult> run(std::span<const SequenceShare> shares,
                             const std::function<bool()>& should_stop);
 
-  // Rows of logits that Model::reserve must provide.
+  // Rows of logits that Model::reserve must provide, and so many may have drafted tokens or end a
+  // sequence in a step.
   static int n_logits_rows(int max_sequences);
 
  private:
   void gather(std::span<const SequenceShare> shares);
   void copy_prompt_logits(std::span<const SequenceShare> shares);
-  void choose_tokens();
+  void choose_tokens(std::span<const SequenceShare> shares);
   void advance(const SequenceShare& share, StepResult& result);
-  void accept_token(size_t row, StepResult& result);
+  void accept_tokens(const SequenceShare& share, StepResult& result);
 
   model::Model& model_;
   kernels::Ops& ops_;
@@ -56,9 +59,9 @@ class Runner {
   std::vector<kernels::SequenceRows> rows_;
   std::vector<int32_t> logits_slice_;  // batch rows of prompt positions
   std::vector<StepResult> results_;    // (shares)
-  // The rows that get a token.
-  std::vector<Sequence*> sampled_;
+  // The rows that get a token: those of a sequence follow each other.
   std::vector<int32_t> logits_rows_;  // batch rows
+  std::vector<size_t> first_row_;     // (shares + 1) of each share in logits_rows_
   std::vector<sampling::Row> sampler_rows_;
   std::vector<sampling::Choice> choices_;
   std::vector<std::vector<std::pair<int32_t, float>>> top_logprobs_;

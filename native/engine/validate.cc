@@ -89,6 +89,11 @@ void validate(const Request& request, int64_t n_vocab, int64_t n_ctx) {
     require_token("a logit_bias token", token);
     require(!std::isnan(bias) && bias != INFINITY, "a logit_bias", bias, "a number below infinity");
   }
+  require(request.timeout >= 0 && std::isfinite(request.timeout), "timeout", request.timeout,
+          "0 (never) or more seconds");
+  require(request.priority >= -1000 && request.priority <= 1000, "priority", request.priority,
+          "-1000 to 1000");
+  for (const int32_t token : request.prediction) require_token("a predicted token", token);
   for (const int32_t token : request.forced) require_token("a forced token", token);
   if (!request.forced.empty() && request.top_logprobs >= 0)
     throw RequestError("forced tokens have no logprobs; ask for one or the other");

@@ -1,72 +1,114 @@
-// The KV cache of all sequences: pages of 64 tokens for two groups of layers. Full layers keep
-// every page of a sequence; sliding layers free those behind their window. Policy lives with the
-// caller: this class only hands out, takes back and addresses pages.
+// The KV cache of all sequences: who holds which page, and which prefixes of earlier sequences can
+// be gone on from.
+//
+// Full layers keep every page of a sequence, sliding layers only those in its window. Pages of
+// tokens that have been computed are never written again, so sequences share them; the page that a
+// sequence writes to is its own, and one that another sequence began is copied first. Pages that no
+// sequence holds stay in the prefix tree until their room is wanted, the least recently used first.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "base/buffer.h"
+#include "kv/kv_storage.h"
 #include "kv/page_pool.h"
+#include "kv/prefix_tree.h"
 
 namespace gptoss::kv {
 
-struct KvShape {
-  int n_layers = 0;
-  int n_kv_heads = 0;
-  size_t head_page_bytes = 0;  // of K and V of one head in a page, as the device has them
+class KvCache;
 
-  int n_layers_of(bool sliding) const { return sliding ? (n_layers + 1) / 2 : n_layers / 2; }
-  size_t layer_bytes() const;             // K and V of one page in one layer
-  size_t page_bytes(bool sliding) const;  // of one page, all layers of the group
-};
-
-// The pages of one sequence, by position / 64.
+// The pages of one sequence, by position / 64. Gives them back at its end.
 struct PageTable {
+  PageTable() = default;
+  ~PageTable();
+  PageTable(const PageTable&) = delete;
+  PageTable& operator=(const PageTable&) = delete;
+
   std::vector<int32_t> full;    // page ids of full layers
   std::vector<int32_t> window;  // page ids of sliding layers; -1 where freed
-  int64_t n_window_freed = 0;   // leading entries of `window` that are -1
+  int64_t n_window_freed = 0;   // entries of `window` before this are -1
+  int64_t n_in_tree = 0;        // leading pages that are nodes of the prefix tree, whole
+  KvCache* cache = nullptr;     // set while it has pages; not owned
 };
 
 class KvCache {
  public:
-  // n_tokens: positions the full layers can hold, over all sequences. n_sequences: most that hold
-  // pages at once. n_step_tokens: most tokens appended in one step. The window group never runs out
-  // before the full group does.
-  KvCache(const KvShape& shape, int64_t n_tokens, int n_sequences, int n_step_tokens);
+  struct Size {
+    int64_t n_tokens = 0;        // positions the full layers can hold, over all sequences
+    int n_sequences = 0;         // most that hold pages at once
+    int n_step_tokens = 0;       // most tokens appended in one step
+    bool keeps_prefixes = true;  // false: nothing outlives its sequence
+  };
+  struct Prefix {
+    int64_t n_tokens = 0;   // leading tokens that need not be computed again
+    int64_t n_matched = 0;  // leading tokens that are known, but for their sliding layers
+  };
 
-  // Makes positions [0, n_tokens) of the table addressable. False, and nothing changed, when pages
-  // are short.
+  // The sliding layers never run out of pages before the full ones do.
+  KvCache(const KvShape& shape, const Size& size);
+
+  // The longest prefix of `tokens`, shorter than all of them, that can be gone on from; its pages
+  // are now those of `table`, which must be empty. Copies at most one page of each group.
+  Prefix resume(PageTable& table, std::span<const int32_t> tokens);
+  // Pages of full layers that `resume` would share with sequences that have pages.
+  int64_t n_pages_shared(std::span<const int32_t> tokens) const;
+  // Tokens that `resume` would find.
+  int64_t n_resumable(std::span<const int32_t> tokens) const;
+  // Makes positions [0, n_tokens) of the table addressable. False when pages are short.
   bool extend(PageTable& table, int64_t n_tokens);
+  // Lets others share the pages of `computed`, the leading tokens whose K and V are there, as far
+  // as they are whole. `resume_at`: positions from which it is to be possible to go on, as it is
+  // every 1,024 tokens. If one is the end of `computed`, a page begun is shared too.
+  void keep(PageTable& table, std::span<const int32_t> computed,
+            std::span<const int64_t> resume_at);
   // Frees the sliding layers' pages that no token at or after `next_position` can see.
   void free_behind_window(PageTable& table, int64_t next_position);
-  void release(PageTable& table);  // frees everything; the table is empty afterwards
+  void release(PageTable& table);  // the table is empty afterwards
+  void forget_prefixes();          // all that no sequence holds
 
-  // Start of a layer's K and V in page 0 of its group, and bytes from one page to the next.
-  std::byte* layer_base(int layer) const;
-  size_t page_stride(bool sliding) const { return shape_.page_bytes(sliding); }
-  const KvShape& shape() const { return shape_; }
+  const KvStorage& storage() const { return storage_; }
+  KvStorage& storage() { return storage_; }
 
-  int32_t n_pages_used() const { return full_.n_used() + window_.n_used(); }
   int32_t n_pages_total() const { return full_.n_total() + window_.n_total(); }
-  int32_t n_full_pages_free() const { return full_.n_free(); }
-  void check_integrity() const;
+  // Held by sequences, and held by nobody but the prefix tree.
+  int32_t n_pages_used() const { return full_.n_used() + window_.n_used() - n_pages_idle(); }
+  int32_t n_pages_idle() const { return n_idle_full_ + n_idle_windows_; }
+  // Full layers' pages that can be had.
+  int32_t n_full_pages_available() const { return full_.n_free() + n_idle_full_; }
+  // Throws InternalError unless every page is held exactly by these tables and the prefix tree.
+  void check_integrity(std::span<const PageTable* const> tables) const;
 
  private:
-  KvShape shape_;
+  int64_t longest_resumable(std::span<const int32_t> path, int64_t limit) const;
+  void match(std::span<const int32_t> tokens) const;
+  void keep_page(PageTable& table, int64_t index, std::span<const int32_t> tokens,
+                 bool with_window);
+  bool reclaim_full(int32_t n_wanted);
+  bool reclaim_windows(int32_t n_wanted);
+  void hold(PagePool& pool, int32_t page);  // one more reference of a sequence
+  void drop(PagePool& pool, int32_t page);  // one less
+  bool is_in_tree(const PagePool& pool, int32_t page) const;
+  int32_t& n_idle(const PagePool& pool) { return &pool == &full_ ? n_idle_full_ : n_idle_windows_; }
+
+  Size size_;
   PagePool full_, window_;
-  Buffer full_storage_,
-      window_storage_;  // (pages, layers of the group, kv_heads) of head_page_bytes
+  PrefixTree tree_;
+  KvStorage storage_;
+  int32_t n_idle_full_ = 0, n_idle_windows_ = 0;  // pages with one reference, the tree's
+  mutable std::vector<int32_t> path_;             // scratch: nodes of the prefix last matched
+  mutable int64_t n_matched_ = 0;                 // of its tokens
 };
 
 // Pages that hold n tokens.
 int64_t n_pages_for(int64_t n_tokens);
 
-// Bytes that one more token of context takes, in the full layers and the lists of their pages;
-// never 0.
-size_t bytes_per_token(const KvShape& shape);
-// Bytes of the sliding layers' group, which does not grow with the context.
-size_t window_bytes(const KvShape& shape, int n_sequences, int n_step_tokens);
+// Bytes that one more token of context takes; never 0. keeps_prefixes: with the pages of sliding
+// layers that let prefixes be gone on from.
+size_t bytes_per_token(const KvShape& shape, bool keeps_prefixes);
+// Bytes of the sliding layers that do not grow with the context.
+size_t window_bytes(const KvShape& shape, const KvCache::Size& size);
 
 }  // namespace gptoss::kv

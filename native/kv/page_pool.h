@@ -2,6 +2,7 @@
 // thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +15,7 @@ class PagePool {
   int32_t n_total() const { return static_cast<int32_t>(references_.size()); }
   int32_t n_free() const { return static_cast<int32_t>(free_.size()); }
   int32_t n_used() const { return n_total() - n_free(); }
+  int32_t n_references(int32_t page) const { return references_.at(static_cast<size_t>(page)); }
 
   int32_t take();                // a free page, now with one reference. Precondition: n_free() > 0
   void share(int32_t page);      // one more reference

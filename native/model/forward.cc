@@ -4,7 +4,7 @@
 
 namespace gptoss::model {
 
-bool Model::forward(const Step& step, kv::KvCache& cache,
+bool Model::forward(const Step& step, kv::KvStorage& cache,
                     const std::function<bool()>& should_stop) {
   const int n = static_cast<int>(step.tokens.size());
   ops_.embed({weights_.embedding, step.tokens.data(), activations_->x, n});
@@ -17,7 +17,7 @@ bool Model::forward(const Step& step, kv::KvCache& cache,
   return true;
 }
 
-void Model::attention_block(int layer, const Step& step, kv::KvCache& cache) {
+void Model::attention_block(int layer, const Step& step, kv::KvStorage& cache) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   Activations& a = *activations_;
   const int n = static_cast<int>(step.tokens.size());

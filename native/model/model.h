@@ -9,7 +9,7 @@
 #include "base/thread_pool.h"
 #include "gguf/gguf_file.h"
 #include "kernels/ops.h"
-#include "kv/kv_cache.h"
+#include "kv/kv_storage.h"
 #include "model/activations.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -43,7 +43,7 @@ class Model {
   // in the activations. `should_stop` is asked twice a layer: once it is true, the step is given up
   // and forward returns false. Precondition: the pages of every sequence cover its positions;
   // tokens are valid ids. Allocates nothing.
-  bool forward(const Step& step, kv::KvCache& cache, const std::function<bool()>& should_stop);
+  bool forward(const Step& step, kv::KvStorage& cache, const std::function<bool()>& should_stop);
   // Logits of these rows of the last step, (rows, n_vocab), valid until the next call. At most
   // n_logits_rows of them.
   float* logits(std::span<const int32_t> rows);
@@ -52,7 +52,7 @@ class Model {
   kernels::Limits limits(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
   Model(gguf::GgufFile file, Config config, kernels::Ops& ops, ThreadPool& pool,
         const LoadProgress& progress);
-  void attention_block(int layer, const Step& step, kv::KvCache& cache);
+  void attention_block(int layer, const Step& step, kv::KvStorage& cache);
   void moe_block(int layer, int n_tokens);
 
   gguf::GgufFile file_;

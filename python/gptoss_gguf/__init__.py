@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         RequestError,
     )
     from gptoss_gguf.llm import LLM
-    from gptoss_gguf.output import Chunk, Output, TokenLogprob, Usage
+    from gptoss_gguf.output import Chunk, Output, Timing, TokenLogprob, Usage
     from gptoss_gguf.params import SamplingParams
     from gptoss_gguf.tokenizer import Tokenizer
 
@@ -39,6 +39,7 @@ __all__ = [
     "QueueFullError",
     "RequestError",
     "SamplingParams",
+    "Timing",
     "TokenLogprob",
     "Tokenizer",
     "Usage",
@@ -50,7 +51,7 @@ _HOME = {
     "AsyncLLM": "async_llm",
     "SamplingParams": "params",
     "Tokenizer": "tokenizer",
-    **dict.fromkeys(("Chunk", "Output", "TokenLogprob", "Usage"), "output"),
+    **dict.fromkeys(("Chunk", "Output", "Timing", "TokenLogprob", "Usage"), "output"),
     **dict.fromkeys(
         ("GptossError", "ModelFileError", "OutOfMemoryError", "QueueFullError", "RequestError"), "errors"
     ),

@@ -48,6 +48,8 @@ class EngineOptions:
         n_cached: int = 0,  # most tokens in the KV cache, all sequences together; 0 = as memory allows
         profile: bool = False,  # lets requests ask for a record of every operation
         keep_in: StrPath = "",  # folder where prepared weights wait for the next start; "" = nowhere
+        prefix_cache: bool = True,  # go on from what earlier prompts and answers have in common
+        speculation: bool = True,  # guess what repeats, and check several tokens at once
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -69,6 +71,10 @@ class EngineOptions:
     def profile(self) -> bool: ...
     @property
     def keep_in(self) -> str: ...
+    @property
+    def prefix_cache(self) -> bool: ...
+    @property
+    def speculation(self) -> bool: ...
 
 class Request:
     """One completion: a prompt and how to continue it."""
@@ -94,6 +100,12 @@ class Request:
         n_depth: int = 0,  # leading prompt tokens that share no step with those behind them
         profile: bool = False,  # record every operation; needs EngineOptions(profile=True)
         forced: list[int] = ...,  # the first tokens of the output, whatever is sampled; without logprobs
+        client: str = "",  # whose request it is: clients get equal shares of the engine
+        priority: int = 0,  # higher goes first, and displaces lower ones
+        timeout: float = 0.0,  # seconds after which it ends as it is; 0 = never
+        reuse_prefix: bool = True,  # as EngineOptions.prefix_cache, for this request
+        speculate: bool = True,  # as EngineOptions.speculation, for this request
+        prediction: list[int] = ...,  # what the answer is expected to be like: makes it faster
     ) -> None: ...
 
 class OpCall:
@@ -113,15 +125,25 @@ class StepReport:
     n_tokens: int  # of this request that the step computed
     calls: list[OpCall]  # in order, if asked for; of the whole step, other requests included
 
+class RequestStats:
+    queue_seconds: float  # until it was first worked on
+    prefill_seconds: float  # from then until its first token
+    decode_seconds: float  # from then on
+    n_cached: int  # prompt tokens that needed no computing
+    n_drafted: int  # guessed tokens that were checked
+    n_accepted: int  # and were right
+    n_preempted: int  # times that it gave its pages back
+
 class Chunk:
     """What became ready since the last chunk. All lists are aligned with token_ids."""
 
     token_ids: list[int]
     logprobs: list[float]  # empty unless asked for; before any mask, penalty or temperature
     top_logprobs: list[list[tuple[int, float]]]
-    finish_reason: str | None  # "stop" | "length" | "cancelled"; set on the last chunk only
+    finish_reason: str | None  # "stop" | "length" | "cancelled" | "timeout"; on the last chunk only
     n_prompt: int  # prompt tokens computed so far
     steps: list[StepReport]  # that worked on this request
+    stats: RequestStats  # so far
     def take_prompt_logits(
         self,
     ) -> NDArray[np.float32] | None: ...  # (n, n_vocab) rows of this chunk, moved out
@@ -140,12 +162,22 @@ class Completion:
         """A descriptor that is readable while a chunk waits; owned by this object."""
 
 class EngineStats:
-    n_steps: int
-    n_running: int
-    n_waiting: int
-    n_pages_used: int
+    """Counts since the start, but for what is running and waiting, and for pages."""
+
+    n_running: int  # sequences that hold KV pages
+    n_waiting: int  # requests in the queue
+    n_pages_used: int  # KV pages of running sequences
+    n_pages_cached: int  # of prefixes that no sequence uses now
     n_pages_total: int
+    n_steps: int
+    n_prompt_tokens: int  # computed
+    n_generated_tokens: int
+    n_cached_tokens: int  # of prompts, that needed no computing
+    n_drafted_tokens: int  # guessed ones that were checked
+    n_accepted_tokens: int  # of those, the right ones
     n_preempted: int  # times a sequence gave its pages back, to be computed again later
+    seconds_in_steps: float  # computing
+    seconds_between_steps: float  # scheduling and delivering
 
 class Engine:
     def __init__(

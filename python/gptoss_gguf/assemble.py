@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gptoss_gguf.detokenize import Detokenizer, StopStrings
-from gptoss_gguf.output import Chunk, FinishReason, Output, TokenLogprob, Usage
+from gptoss_gguf.output import Chunk, FinishReason, Output, Timing, TokenLogprob, Usage
 
 if TYPE_CHECKING:
     from gptoss_gguf import _native
     from gptoss_gguf.tokenizer import Tokenizer
 
-_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "cancelled"}
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "cancelled": "cancelled",
+    "timeout": "timeout",
+}
 
 
 class Assembler:
@@ -53,6 +58,7 @@ class Assembler:
             if self._stops.found is not None:
                 break
         self._n_completion += n_taken
+        stats = native.stats
         reason = self._finish_reason(native)
         if reason is not None:
             text += self._stops.feed(self._detokenizer.flush()) + self._stops.flush()
@@ -66,13 +72,25 @@ class Assembler:
             token_ids=tuple(tokens[:n_taken]),
             logprobs=_logprobs(native, n_taken) if self._with_logprobs else None,
             finish_reason=reason,
-            usage=Usage(self._n_prompt, self._n_completion) if reason is not None else None,
+            usage=None if reason is None else Usage(self._n_prompt, self._n_completion, stats.n_cached),
+            timing=None if reason is None else _timing(stats),
         )
 
     def _finish_reason(self, native: "_native.Chunk") -> FinishReason | None:
         if self._stops.found is not None:
             return "stop"
         return None if native.finish_reason is None else _REASONS[native.finish_reason]
+
+
+def _timing(stats: "_native.RequestStats") -> Timing:
+    return Timing(
+        stats.queue_seconds,
+        stats.prefill_seconds,
+        stats.decode_seconds,
+        stats.n_drafted,
+        stats.n_accepted,
+        stats.n_preempted,
+    )
 
 
 def _logprobs(native: "_native.Chunk", n: int) -> tuple[TokenLogprob, ...]:
@@ -85,6 +103,7 @@ def join(chunks: list[Chunk]) -> Output:
     last = chunks[-1]
     assert last.finish_reason is not None
     assert last.usage is not None
+    assert last.timing is not None
     with_logprobs = last.logprobs is not None
     return Output(
         text="".join(c.text for c in chunks),
@@ -94,4 +113,5 @@ def join(chunks: list[Chunk]) -> Output:
         logprobs=tuple(row for c in chunks for row in c.logprobs or ()) if with_logprobs else None,
         finish_reason=last.finish_reason,
         usage=last.usage,
+        timing=last.timing,
     )

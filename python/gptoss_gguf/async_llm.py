@@ -43,6 +43,9 @@ class AsyncLLM:
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
+        n_parallel: int = 8,
+        prefix_cache: bool = True,
+        speculation: bool = True,
         weights_cache: bool = True,
         quiet: bool = False,
     ) -> None:
@@ -54,6 +57,9 @@ class AsyncLLM:
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,
+            n_parallel=n_parallel,
+            prefix_cache=prefix_cache,
+            speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
         )

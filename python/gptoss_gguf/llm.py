@@ -42,6 +42,9 @@ class LLM:
         n_ctx: int = 0,
         n_threads: int = 0,
         n_batch: int = 512,
+        n_parallel: int = 8,
+        prefix_cache: bool = True,
+        speculation: bool = True,
         weights_cache: bool = True,
         quiet: bool = False,
     ) -> None:
@@ -57,6 +60,10 @@ class LLM:
         n_ctx: most tokens of one sequence; 0 = as many as the model and the memory allow.
         n_threads: 0 = one per core that affinity and control groups allow.
         n_batch: most tokens computed in one step.
+        n_parallel: most completions computed at once; further ones wait their turn.
+        prefix_cache: keep what was computed for prompts and answers while there is room, so that whatever
+            begins like one of them goes on from there. Changes no result.
+        speculation: guess what repeats earlier text and check several tokens at once. Changes no result.
         weights_cache: keep the weights of a large model as the device computes with them, in the cache folder
             (about as large as the model), so that the next start takes a second.
         quiet: show no progress of downloads, conversions and loading on stderr.
@@ -71,6 +78,9 @@ class LLM:
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,
+            n_parallel=n_parallel,
+            prefix_cache=prefix_cache,
+            speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
         )
@@ -111,8 +121,8 @@ class LLM:
         """Completes one prompt, chunk by chunk.
 
         The request is checked now and starts with the first chunk asked for. Closing the generator, dropping
-        it, or an exception in the loop around it stops the work within one step. Eight streams are computed
-        at once; a ninth begins when one of them ends.
+        it, or an exception in the loop around it stops the work within one step. n_parallel streams are
+        computed at once; a further one begins when one of them ends.
 
         on_prompt: called with (tokens of the prompt computed, tokens of the prompt) while it is computed.
         """

@@ -26,6 +26,8 @@ def open_engine(
     max_sequences: int = 8,
     max_queue: int = 256,
     profile: bool = False,
+    prefix_cache: bool = True,
+    speculation: bool = True,
     weights_cache: bool = True,
     quiet: bool = False,
 ) -> "_native.Engine":
@@ -39,6 +41,8 @@ def open_engine(
         max_sequences=max_sequences,
         max_queue=max_queue,
         profile=profile,
+        prefix_cache=prefix_cache,
+        speculation=speculation,
         keep_in=weights_folder(path) if weights_cache else "",
     )
     with _late_task(reporter(quiet=quiet), f"loading {path.name}") as progress:

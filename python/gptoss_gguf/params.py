@@ -25,6 +25,12 @@ class SamplingParams:
     stop: strings that end the text and are cut from it. The text ends where a stop string is first complete.
     stop_token_ids: tokens that end it, besides the model's own, which ignore_eos=True switches off.
     logprobs: None = none; k = those of the sampled token and of the k likeliest.
+
+    What follows changes when and how fast the tokens come, never which:
+
+    prediction: text or token ids that the output is expected to have much of, such as the file to be edited.
+    timeout: seconds after which the completion ends as it is, with finish_reason "timeout"; None = never.
+    priority: higher ones go first and displace lower ones. client: clients get equal shares of the engine.
     """
 
     max_tokens: int | None = None
@@ -42,6 +48,10 @@ class SamplingParams:
     stop_token_ids: Sequence[int] = ()  # a tuple once made
     ignore_eos: bool = False
     logprobs: int | None = None
+    prediction: str | Sequence[int] | None = None  # token ids are a tuple once made
+    timeout: float | None = None
+    priority: int = 0
+    client: str = ""
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None:
@@ -60,8 +70,16 @@ class SamplingParams:
             _check_int("logprobs", self.logprobs, 0, _MAX_LOGPROBS)
         if not isinstance(self.ignore_eos, bool):
             _refuse("ignore_eos", self.ignore_eos, "True or False")
+        if self.timeout is not None:
+            _check_float("timeout", self.timeout, 0.0, 1e9, open_below=True)
+        _check_int("priority", self.priority, -1000, 1000)
+        if not isinstance(self.client, str):
+            _refuse("client", self.client, "a str")
+        if self.prediction is not None and not isinstance(self.prediction, str):
+            object.__setattr__(self, "prediction", _token_ids("prediction", self.prediction))
         object.__setattr__(self, "stop", _stop_strings(self.stop))
-        object.__setattr__(self, "stop_token_ids", _token_ids("stop_token_ids", self.stop_token_ids))
+        stop_token_ids = _token_ids("stop_token_ids", self.stop_token_ids)
+        object.__setattr__(self, "stop_token_ids", tuple(dict.fromkeys(stop_token_ids)))
         if self.logit_bias is not None:
             object.__setattr__(self, "logit_bias", _biases(self.logit_bias))
 
@@ -107,7 +125,7 @@ def _token_ids(name: str, value: Any) -> tuple[int, ...]:
     for item in value:
         if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item <= _MAX_INT:
             _refuse(name, value, allowed)
-    return tuple(dict.fromkeys(value))
+    return tuple(value)
 
 
 def _biases(value: Any) -> dict[int, float]:

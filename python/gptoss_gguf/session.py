@@ -127,13 +127,19 @@ class Session:
         n_ctx: int,
         n_threads: int,
         n_batch: int,
+        n_parallel: int,
+        prefix_cache: bool,
+        speculation: bool,
         weights_cache: bool,
         quiet: bool,
     ) -> None:
         for name, choice in (("device", device), ("compute", compute)):
             if not isinstance(choice, str):
                 raise RequestError(f"{name} must be a str, not {type(choice).__name__}")
-        for name, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
+        counts = (
+            ("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch), ("n_parallel", n_parallel),
+        )  # fmt: skip
+        for name, value in counts:
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
                 raise RequestError(f"{name}={value!r} is not allowed: it must be a whole number from 0")
         self.path = path
@@ -145,6 +151,9 @@ class Session:
             n_ctx=n_ctx,
             n_threads=n_threads,
             n_batch=n_batch,
+            max_sequences=n_parallel,
+            prefix_cache=prefix_cache,
+            speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
         )
@@ -185,6 +194,10 @@ class Session:
             seed=job.seed,
             completion_index=job.index,
             top_logprobs=-1 if params.logprobs is None else params.logprobs,
+            client=params.client,
+            priority=params.priority,
+            timeout=params.timeout or 0,
+            prediction=self._predicted(params),
         )
         assembler = Assembler(
             self.tokenizer,
@@ -194,6 +207,11 @@ class Session:
             with_logprobs=params.logprobs is not None,
         )
         return Running(self.engine.submit(request), assembler)
+
+    def _predicted(self, params: SamplingParams) -> list[int]:
+        if isinstance(params.prediction, str):
+            return self.tokenizer.encode(params.prediction)
+        return token_list(params.prediction or (), self.engine.n_vocab)
 
     def submit_logits(self, token_ids: Iterable[int]) -> RunningLogits:
         """A request for the logits of every position of a prompt, and no new token."""

@@ -20,6 +20,17 @@ from . import vocabulary
 
 
 @dataclass
+class RequestStats:
+    queue_seconds: float = 0
+    prefill_seconds: float = 0
+    decode_seconds: float = 0
+    n_cached: int = 0
+    n_drafted: int = 0
+    n_accepted: int = 0
+    n_preempted: int = 0
+
+
+@dataclass
 class Chunk:
     token_ids: list[int] = field(default_factory=list)
     finish_reason: str | None = None
@@ -27,6 +38,7 @@ class Chunk:
     top_logprobs: list[list[tuple[int, float]]] = field(default_factory=list)
     n_prompt: int = 0
     prompt_logits: NDArray[np.float32] | None = None
+    stats: RequestStats = field(default_factory=RequestStats)
 
     def take_prompt_logits(self) -> NDArray[np.float32] | None:
         rows, self.prompt_logits = self.prompt_logits, None
@@ -48,6 +60,8 @@ class EngineOptions:
     max_queue: int = 256
     profile: bool = False
     keep_in: str = ""
+    prefix_cache: bool = True
+    speculation: bool = True
 
 
 class Request:
@@ -69,6 +83,10 @@ class Request:
         completion_index: int = 0,
         top_logprobs: int = -1,
         prompt_logits: bool = False,
+        client: str = "",
+        priority: int = 0,
+        timeout: float = 0,
+        prediction: list[int] | None = None,
     ) -> None:
         self.prompt = prompt
         self.options = {k: v for k, v in locals().items() if k not in ("self", "prompt")}

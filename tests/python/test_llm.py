@@ -95,6 +95,10 @@ def test_what_the_engine_is_asked(open_fake: OpenFake) -> None:
         seed=11,
         stop_token_ids=[3, RETURN],
         logprobs=None,
+        prediction="as it was",
+        timeout=1.5,
+        priority=2,
+        client="editor",
     )
     llm.generate("x", params)
     ends = [TOKENIZER.special(f"<|{name}|>") for name in ("return", "call", "endoftext")]
@@ -113,6 +117,10 @@ def test_what_the_engine_is_asked(open_fake: OpenFake) -> None:
         "completion_index": 0,
         "top_logprobs": -1,
         "prompt_logits": False,
+        "client": "editor",
+        "priority": 2,
+        "timeout": 1.5,
+        "prediction": TOKENIZER.encode("as it was"),
     }
 
 

@@ -33,6 +33,8 @@ struct EngineOptions {
   // Folder where the weights, in the form the device computes with, wait for the next start, which
   // then takes a second; made if it is missing. Empty = they are prepared at every start.
   std::string keep_in;
+  bool prefix_cache = true;  // go on from what earlier prompts and answers have in common
+  bool speculation = true;   // guess what repeats, and check several tokens at once
 };
 
 // One completion of one prompt.
@@ -57,9 +59,26 @@ struct Request {
   // The first tokens of the output, whatever is sampled, so that benchmarks compute on the same
   // ones; not together with logprobs.
   std::vector<int32_t> forced;
+  std::string client;               // whose request it is: clients get equal shares of the engine
+  int priority = 0;                 // higher goes first, and displaces lower ones
+  double timeout = 0;               // seconds after which it ends as it is; 0 = never
+  bool reuse_prefix = true;         // as EngineOptions::prefix_cache, for this request
+  bool speculate = true;            // as EngineOptions::speculation, for this request
+  std::vector<int32_t> prediction;  // what the answer is expected to be like: makes it faster
 };
 
-enum class FinishReason { none, stop, length, cancelled };
+enum class FinishReason { none, stop, length, cancelled, timeout };
+
+// What became of a request. Times in seconds.
+struct RequestStats {
+  double queue_seconds = 0;    // until it was first worked on
+  double prefill_seconds = 0;  // from then until its first token
+  double decode_seconds = 0;   // from then until its end
+  int64_t n_cached = 0;        // prompt tokens that needed no computing
+  int64_t n_drafted = 0;       // guessed tokens that were checked
+  int64_t n_accepted = 0;      // and were right
+  int64_t n_preempted = 0;     // times that it gave its pages back
+};
 
 // What became ready since the last chunk. Lists are aligned with `tokens`.
 struct Chunk {
@@ -71,6 +90,7 @@ struct Chunk {
   int64_t n_prompt = 0;  // prompt tokens computed so far
   std::vector<StepReport> steps;                    // that worked on this request
   FinishReason finish_reason = FinishReason::none;  // set on the last chunk
+  RequestStats stats;                               // so far
 };
 
 // The caller's end of a submitted request. Destroying it cancels the request.
@@ -96,13 +116,22 @@ class Completion {
   std::shared_ptr<Channel> channel_;
 };
 
+// Counts since the start, but for what is running and waiting, and for pages.
 struct EngineStats {
-  int64_t n_steps = 0;       // computed since the start
-  int n_running = 0;         // sequences that hold KV pages
-  int n_waiting = 0;         // requests in the queue
-  int64_t n_pages_used = 0;  // KV pages
+  int n_running = 0;           // sequences that hold KV pages
+  int n_waiting = 0;           // requests in the queue
+  int64_t n_pages_used = 0;    // KV pages of running sequences
+  int64_t n_pages_cached = 0;  // of prefixes that no sequence uses now
   int64_t n_pages_total = 0;
-  int64_t n_preempted = 0;  // times a sequence gave its pages back, to be computed again later
+  int64_t n_steps = 0;
+  int64_t n_prompt_tokens = 0;     // computed
+  int64_t n_generated_tokens = 0;  // given to callers
+  int64_t n_cached_tokens = 0;     // of prompts, that needed no computing
+  int64_t n_drafted_tokens = 0;    // guessed ones that were checked
+  int64_t n_accepted_tokens = 0;   // of those, the right ones
+  int64_t n_preempted = 0;      // times a sequence gave its pages back, to be computed again later
+  double seconds_in_steps = 0;  // computing
+  double seconds_between_steps = 0;  // scheduling and delivering
 };
 
 class Engine {

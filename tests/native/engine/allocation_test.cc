@@ -38,6 +38,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// With a few drafted tokens for every sequence that generates.
+std::span<const engine::SequenceShare> next_step(engine::Scheduler& scheduler) {
+  for (const auto& sequence : scheduler.running()) {
+    sequence->drafted.resize(3);
+    sequence->draft = sequence->drafter->draft(sequence->tokens, sequence->drafted);
+    sequence->n_to_check = sequence->is_generating() ? sequence->draft.n_tokens : 0;
+  }
+  return scheduler.schedule(32);
+}
+
 void check_steps_allocate_nothing(
     const std::function<std::unique_ptr<kernels::Ops>(ThreadPool&)>& make_ops) {
   constexpr int kBatch = 32, kSequences = 3;
@@ -45,7 +55,7 @@ void check_steps_allocate_nothing(
   const auto ops = make_ops(pool);
   const auto model = model::Model::load(testing::tiny_model_path(), *ops, pool);
   model->reserve(kBatch, engine::Runner::n_logits_rows(kSequences), 1024);
-  kv::KvCache cache(model->kv_shape(), 4096, kSequences, kBatch);
+  kv::KvCache cache(model->kv_shape(), {4096, kSequences, kBatch});
   engine::Scheduler scheduler(cache, {kBatch, kSequences});
   const std::function<bool()> never = [] { return false; };
   engine::Runner runner(*model, *ops, cache, kBatch, kSequences);
@@ -57,16 +67,21 @@ void check_steps_allocate_nothing(
     sequence->pages.window.reserve(16);
     sequence->request.prompt.assign(static_cast<size_t>(40 + 60 * i), 1);
     sequence->tokens = sequence->request.prompt;
+    sequence->resume_at.reserve(8);
+    sequence->resume_at.push_back(40 + 60 * i);
+    sequence->drafted.reserve(engine::kMostDrafted);
+    sequence->drafter =
+        std::make_unique<engine::SuffixDrafter>(sequence->tokens, 600, std::vector<int32_t>{});
     sequence->params = {.top_p = 0.9f, .repetition_penalty = 1.2f, .top_logprobs = 4};
     scheduler.add(std::move(sequence));
   }
   // The prompts, and the first token of each, with which lists of logprobs get their length.
-  for (int step = 0; step < 20; ++step) runner.run(scheduler.schedule(), never);
+  for (int step = 0; step < 20; ++step) runner.run(next_step(scheduler), never);
   const int64_t before = n_allocations.load();
-  for (int step = 0; step < 200; ++step) {
-    const auto results = runner.run(scheduler.schedule(), never);
+  for (int step = 0; step < 100; ++step) {
+    const auto results = runner.run(next_step(scheduler), never);
     CHECK_EQ(results.size(), size_t{kSequences});
-    for (const auto& result : results) CHECK(result.token >= 0);
+    for (const auto& result : results) CHECK(!result.tokens.empty());
   }
   CHECK_EQ(n_allocations.load() - before, int64_t{0});
 }

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 namespace {
 
 EngineOptions options(bool profile) {
-  return {.n_ctx = 512, .n_threads = 2, .n_batch = 64, .profile = profile};
+  return {.n_ctx = 512, .n_threads = 2, .n_batch = 64, .profile = profile, .prefix_cache = false};
 }
 
 Request request(int n_prompt, int64_t max_tokens, int64_t n_depth = 0, bool profile = false) {

@@ -37,12 +37,13 @@ TEST(layers_are_split_between_the_groups) {
   CHECK_EQ(kShape.n_layers_of(false), 2);  // 1, 3
   CHECK_EQ(kShape.layer_bytes(), size_t{2 * 32768});
   // 20b on the CPU: 2 KiB and the scales per token and layer, 12 full layers.
-  CHECK_EQ(bytes_per_token({.n_layers = 24, .n_kv_heads = 8, .head_page_bytes = 16896}),
-           size_t{12 * (2048 + 64) + 1});  // and the page lists
+  const KvShape of_20b{.n_layers = 24, .n_kv_heads = 8, .head_page_bytes = 16896};
+  CHECK_EQ(bytes_per_token(of_20b, false), size_t{12 * (2048 + 64) + 6});  // and the page lists
+  CHECK_EQ(bytes_per_token(of_20b, true), size_t{12 * (2048 + 64) * 9 / 8 + 6});
 }
 
 TEST(addresses_of_layers_do_not_overlap) {
-  KvCache cache(kShape, 64 * 4, 2, 64);
+  const KvStorage cache(kShape, 4, 4);
   std::set<std::byte*> starts;
   for (int layer = 0; layer < kShape.n_layers; ++layer) starts.insert(cache.layer_base(layer));
   CHECK_EQ(starts.size(), size_t{5});
@@ -52,7 +53,7 @@ TEST(addresses_of_layers_do_not_overlap) {
 }
 
 TEST(extend_is_all_or_nothing) {
-  KvCache cache(kShape, 64 * 3, 1, 64 * 3);
+  KvCache cache(kShape, {64 * 3, 1, 64 * 3});
   PageTable table;
   CHECK(cache.extend(table, 100));
   CHECK_EQ(table.full.size(), size_t{2});
@@ -64,7 +65,7 @@ TEST(extend_is_all_or_nothing) {
 }
 
 TEST(sliding_pages_are_freed_exactly_behind_the_window) {
-  KvCache cache(kShape, 64 * 20, 1, 64 * 20);
+  KvCache cache(kShape, {64 * 20, 1, 64 * 20});
   PageTable table;
   CHECK(cache.extend(table, 64 * 20));
   for (int64_t position = 0; position < 64 * 20; ++position) {
@@ -76,7 +77,7 @@ TEST(sliding_pages_are_freed_exactly_behind_the_window) {
   for (const int32_t page : table.full) CHECK(page >= 0);
   cache.release(table);
   CHECK_EQ(cache.n_pages_used(), 0);
-  cache.check_integrity();
+  cache.check_integrity({});
 }
 
 TEST(the_window_group_never_runs_out_first) {
@@ -85,8 +86,8 @@ TEST(the_window_group_never_runs_out_first) {
   for (int round = 0; round < 200; ++round) {
     const int n_sequences = 1 + static_cast<int>(random() % 6),
               n_step = 1 + static_cast<int>(random() % 700);
-    KvCache cache({.n_layers = 2, .n_kv_heads = 1, .head_page_bytes = 16384}, 64 * 60, n_sequences,
-                  n_step);
+    KvCache cache({.n_layers = 2, .n_kv_heads = 1, .head_page_bytes = 16384},
+                  {64 * 60, n_sequences, n_step});
     std::vector<PageTable> tables(static_cast<size_t>(n_sequences));
     std::vector<int64_t> lengths(tables.size());
     for (int step = 0; step < 400; ++step) {
@@ -95,7 +96,7 @@ TEST(the_window_group_never_runs_out_first) {
         const size_t i = in_step.size();
         const auto share = 1 + static_cast<int64_t>(random() % static_cast<unsigned>(left));
         left -= static_cast<int>(share);
-        const int32_t n_free = cache.n_full_pages_free();
+        const int32_t n_free = cache.n_full_pages_available();
         const int64_t n_more = n_pages_for(lengths[i] + share) - n_pages_for(lengths[i]);
         CHECK_EQ(cache.extend(tables[i], lengths[i] + share), n_more <= n_free);
         if (n_more > n_free) {
@@ -107,7 +108,9 @@ TEST(the_window_group_never_runs_out_first) {
         in_step.push_back(i);
       }
       for (const size_t i : in_step) cache.free_behind_window(tables[i], lengths[i]);
-      cache.check_integrity();
+      std::vector<const PageTable*> held;
+      for (const PageTable& table : tables) held.push_back(&table);
+      cache.check_integrity(held);
     }
     for (PageTable& table : tables) cache.release(table);
     CHECK_EQ(cache.n_pages_used(), 0);

@@ -41,7 +41,8 @@ class Session {
         ops_(kernels::make_reference_ops(pool_)),
         model_(model::Model::load(testing::tiny_model_path(), *ops_, pool_)) {
     model_->reserve(kMostTokens, kMostTokens, kContext);
-    cache_ = std::make_unique<kv::KvCache>(model_->kv_shape(), kContext, 1, kMostTokens);
+    cache_ = std::make_unique<kv::KvCache>(model_->kv_shape(),
+                                           kv::KvCache::Size{kContext, 1, kMostTokens});
   }
 
   void extend(int64_t n_tokens) { CHECK(cache_->extend(table_, n_tokens)); }
@@ -51,7 +52,7 @@ class Session {
                                          .position_begin = n_computed_,
                                          .pages = table_.full.data(),
                                          .window_pages = table_.window.data()};
-    CHECK(model_->forward({tokens, {&sequence, 1}}, *cache_, never_));
+    CHECK(model_->forward({tokens, {&sequence, 1}}, cache_->storage(), never_));
     n_computed_ += std::ssize(tokens);
     return model_->logits(rows);
   }

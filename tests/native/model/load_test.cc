@@ -32,7 +32,7 @@ bool loads(const TinyModel& model) {
     return false;
   }
   loaded->reserve(8, 8, 64);
-  kv::KvCache cache(loaded->kv_shape(), 64, 1, 8);
+  kv::KvCache cache(loaded->kv_shape(), {64, 1, 8});
   kv::PageTable table;
   CHECK(cache.extend(table, 8));
   for (int64_t begin : {0, 5}) {
@@ -41,7 +41,7 @@ bool loads(const TinyModel& model) {
                                          .position_begin = begin,
                                          .pages = table.full.data(),
                                          .window_pages = table.window.data()};
-    CHECK(loaded->forward({tokens, {&sequence, 1}}, cache, [] { return false; }));
+    CHECK(loaded->forward({tokens, {&sequence, 1}}, cache.storage(), [] { return false; }));
     loaded->logits(rows);
   }
   return true;
