@@ -90,6 +90,7 @@ void bind_options(py::module_& m) {
       .def(py::init([](const std::string& device, const std::string& compute, int64_t n_ctx,
                        int n_threads, int n_batch, int max_sequences, int max_queue,
                        int64_t n_cached, bool profile, const py::object& keep_in, bool prefix_cache,
+                       const py::object& prefix_folder, int64_t prefix_disk_bytes,
                        bool speculation) {
              return EngineOptions{.device = device,
                                   .compute = compute,
@@ -102,6 +103,8 @@ void bind_options(py::module_& m) {
                                   .profile = profile,
                                   .keep_in = path_of(keep_in),
                                   .prefix_cache = prefix_cache,
+                                  .prefix_folder = path_of(prefix_folder),
+                                  .prefix_disk_bytes = prefix_disk_bytes,
                                   .speculation = speculation};
            }),
            py::kw_only(), py::arg("device") = o.device, py::arg("compute") = o.compute,
@@ -109,7 +112,9 @@ void bind_options(py::module_& m) {
            py::arg("n_batch") = o.n_batch, py::arg("max_sequences") = o.max_sequences,
            py::arg("max_queue") = o.max_queue, py::arg("n_cached") = o.n_cached,
            py::arg("profile") = o.profile, py::arg("keep_in") = "",
-           py::arg("prefix_cache") = o.prefix_cache, py::arg("speculation") = o.speculation)
+           py::arg("prefix_cache") = o.prefix_cache, py::arg("prefix_folder") = "",
+           py::arg("prefix_disk_bytes") = o.prefix_disk_bytes,
+           py::arg("speculation") = o.speculation)
       .def_readonly("device", &EngineOptions::device)
       .def_readonly("compute", &EngineOptions::compute)
       .def_readonly("n_ctx", &EngineOptions::n_ctx)
@@ -120,6 +125,10 @@ void bind_options(py::module_& m) {
       .def_readonly("n_cached", &EngineOptions::n_cached)
       .def_readonly("profile", &EngineOptions::profile)
       .def_readonly("prefix_cache", &EngineOptions::prefix_cache)
+      .def_property_readonly(
+          "prefix_folder",
+          [](const EngineOptions& self) { return decode_path(self.prefix_folder); })
+      .def_readonly("prefix_disk_bytes", &EngineOptions::prefix_disk_bytes)
       .def_readonly("speculation", &EngineOptions::speculation)
       .def_property_readonly("keep_in",
                              [](const EngineOptions& self) { return decode_path(self.keep_in); });
@@ -256,6 +265,13 @@ void bind_engine(py::module_& m) {
           },
           py::arg("request"))
       .def("stats", &Engine::stats)
+      .def("take_warnings",
+           [](Engine& self) {
+             std::vector<py::str> texts;
+             for (const std::string& warning : self.take_warnings())
+               texts.push_back(decode_path(warning));
+             return texts;
+           })
       .def("close", [](Engine& self) {
         without_gil([&] {
           self.close();

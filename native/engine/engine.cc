@@ -121,6 +121,8 @@ class Engine::Impl {
     return service_->stats(static_cast<int>(n_submitted_.load() - n_ended()));
   }
 
+  std::vector<std::string> take_warnings() { return service_->take_warnings(); }
+
   const std::string& device() const { return options_.device; }
   const kernels::Ops& ops() const { return *ops_; }
   int64_t n_ctx() const { return plan_.n_ctx; }
@@ -188,13 +190,17 @@ class Engine::Impl {
 
   // One round: arrivals and a step. False once the inbox is closed and all is ended.
   bool serve() {
-    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/service_->is_idle());
+    const bool is_idle = service_->is_idle(), has_unsaved = service_->has_unsaved();
+    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/is_idle && !has_unsaved);
     for (auto& arrival : arrivals_) service_->take(std::move(arrival));
     arrivals_.clear();
-    if (is_open)
+    if (is_open) {
+      if (is_idle && has_unsaved) service_->save_one();
       service_->serve(should_stop_);
-    else
+    } else {
       service_->end_all(nullptr);
+      while (service_->has_unsaved()) service_->save_one();
+    }
     return is_open;
   }
 
@@ -251,6 +257,7 @@ std::shared_ptr<Completion> Engine::submit(Request request) {
   return impl_->submit(std::move(request));
 }
 EngineStats Engine::stats() const { return impl_->stats(); }
+std::vector<std::string> Engine::take_warnings() { return impl_->take_warnings(); }
 void Engine::close() {
   if (!impl_->is_foreign()) impl_->close();
 }

@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -84,8 +85,11 @@ int Scheduler::rank_of(const Sequence& waiting) const {
 void Scheduler::admit_waiting() {
   for (const auto& sequence : waiting_) sequence->rank = rank_of(*sequence);
   // Whoever is next in line and has no room keeps the others waiting: they would take it for ever.
-  for (Sequence* next = next_waiting(); next != nullptr && make_room(*next); next = next_waiting())
+  for (Sequence* next = next_waiting(); next != nullptr && make_room(*next);
+       next = next_waiting()) {
+    if (!restore(*next)) return;
     admit(*next);
+  }
 }
 
 Sequence* Scheduler::next_waiting() {
@@ -142,6 +146,16 @@ bool Scheduler::finds_leader(Sequence& sequence) {
   if (sequence.leader == nullptr) return false;
   mark_resume(*sequence.leader, sequence.n_from_leader);
   return true;
+}
+
+// Reads what is on disk of its prompt; beside others a little in every step. True once it is there.
+bool Scheduler::restore(Sequence& sequence) {
+  constexpr int kPagesBesideOthers = 16;
+  if (cache_.disk() == nullptr || !sequence.request.reuse_prefix) return true;
+  if (!sequence.is_restored)
+    sequence.is_restored = cache_.disk()->restore(
+        sequence.tokens, running_.empty() ? std::numeric_limits<int>::max() : kPagesBesideOthers);
+  return sequence.is_restored;
 }
 
 void Scheduler::admit(Sequence& sequence) {
@@ -237,6 +251,7 @@ void Scheduler::retire(Sequence& sequence) {
   if (sequence.request.reuse_prefix && sequence.n_computed > 0) {
     const int64_t end[] = {sequence.n_computed};
     cache_.keep(sequence.pages, sequence.computed(), end);
+    cache_.save(sequence.pages);
   }
   cache_.release(sequence.pages);
 }

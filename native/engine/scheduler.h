@@ -68,6 +68,7 @@ class Scheduler {
   bool make_room(const Sequence& next);
   bool has_room(const Sequence& next) const;
   bool finds_leader(Sequence& sequence);
+  bool restore(Sequence& sequence);
   void admit(Sequence& sequence);
   void share_out_prompts(int n_tokens);
   void place(Sequence& sequence, int n_tokens, int n_drafted);

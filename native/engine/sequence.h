@@ -46,6 +46,7 @@ struct Sequence {
   uint64_t waiting_since = 0;   // step
   uint64_t n_steps_waited = 0;  // before that
   int rank = 0;                 // of who goes first; fixed while it runs
+  bool is_restored = false;     // what is on disk of it has been read
   Sequence* leader = nullptr;   // computes a prefix of this one, which waits for it
   int64_t n_from_leader = 0;    // tokens of that prefix
 

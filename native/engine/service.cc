@@ -23,6 +23,14 @@ RequestStats stats_of(const Sequence& sequence, double now) {
   return stats;
 }
 
+kv::DiskCache* open_disk(kv::KvCache& cache, const model::Model& model,
+                         const EngineOptions& options) {
+  if (options.prefix_cache && !options.prefix_folder.empty())
+    cache.keep_on_disk(options.prefix_folder, model.identity(),
+                       static_cast<uint64_t>(options.prefix_disk_bytes));
+  return cache.disk();
+}
+
 }  // namespace
 
 Service::Service(model::Model& model, kernels::Ops& ops, kernels::ProfilingOps* profile,
@@ -32,6 +40,7 @@ Service::Service(model::Model& model, kernels::Ops& ops, kernels::ProfilingOps* 
                                options.n_batch - 1)),
       n_step_tokens_(options.n_batch),
       cache_(model.kv_shape(), plan.cache),
+      disk_(open_disk(cache_, model, options)),
       scheduler_(cache_, {options.n_batch, options.max_sequences}),
       runner_(model, ops, cache_, options.n_batch, options.max_sequences) {
   publish();
@@ -42,6 +51,7 @@ void Service::serve(const std::function<bool()>& should_stop) {
   guess();
   publish();
   step(should_stop);
+  if (disk_ != nullptr) disk_->save(/*wait=*/false);
   if (!scheduler_.is_empty()) return;
   scheduler_.check_integrity();
   last_step_end_ = 0;
@@ -244,6 +254,10 @@ EngineStats Service::stats(int n_accepted) const {
   stats.seconds_in_steps = seconds_in_steps_.load();
   stats.seconds_between_steps = seconds_between_steps_.load();
   return stats;
+}
+
+std::vector<std::string> Service::take_warnings() {
+  return disk_ == nullptr ? std::vector<std::string>{} : disk_->take_warnings();
 }
 
 std::exception_ptr current_error() {

@@ -29,6 +29,10 @@ class Service {
           const EngineOptions& options, const CachePlan& plan);
 
   bool is_idle() const { return scheduler_.is_empty(); }
+  // Prefixes that are to be written to disk when there is time.
+  bool has_unsaved() const { return disk_ != nullptr && disk_->has_marked(); }
+  // Writes one of them at least.
+  void save_one() { disk_->save(/*wait=*/true); }
   // Takes the sequence unless it throws.
   void take(std::unique_ptr<Sequence>&& sequence) { scheduler_.add(std::move(sequence)); }
   // Ends what nobody waits for any more and computes a step. should_stop: asked during the step,
@@ -40,7 +44,7 @@ class Service {
   // Any thread may call these. n_accepted: requests that have not ended.
   EngineStats stats(int n_accepted) const;
   int64_t n_ended() const { return n_ended_.load(); }
-  int64_t n_pages_total() const { return cache_.n_pages_total(); }
+  std::vector<std::string> take_warnings();
 
  private:
   void end_unwanted();
@@ -57,6 +61,7 @@ class Service {
   const int n_most_drafted_;              // of a step
   const int n_step_tokens_;
   kv::KvCache cache_;
+  kv::DiskCache* const disk_;  // the cache's; nullptr: none
   Scheduler scheduler_;
   Runner runner_;
   StepTimes times_;

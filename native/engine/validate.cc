@@ -36,6 +36,7 @@ void validate(const EngineOptions& options) {
   require(options.max_queue >= 0 && options.max_queue <= 1 << 20, "max_queue", options.max_queue,
           "0 to 1048576");
   require_count("n_cached", options.n_cached, int64_t{0});
+  require_count("prefix_disk_bytes", options.prefix_disk_bytes, int64_t{0});
   const auto names = devices();
   if (options.device != "auto" &&
       std::find(names.begin(), names.end(), options.device) == names.end()) {

@@ -78,6 +78,25 @@ KvCache::KvCache(const KvShape& shape, const Size& size)
   path_.reserve(static_cast<size_t>(full_.n_total()));
 }
 
+void KvCache::keep_on_disk(const std::string& folder, const std::string& identity,
+                           uint64_t max_bytes) {
+  disk_ = std::make_unique<DiskCache>(*this,
+                                      PageStore::Options{.folder = folder,
+                                                         .identity = identity,
+                                                         .full_bytes = storage_.page_stride(false),
+                                                         .window_bytes = storage_.page_stride(true),
+                                                         .max_bytes = max_bytes});
+}
+
+void KvCache::save(const PageTable& table) {
+  if (disk_ == nullptr || table.full.empty()) return;
+  const auto n_whole = static_cast<size_t>(table.n_in_tree);
+  if (n_whole < table.full.size() && tree_.has(table.full[n_whole]))
+    disk_->mark(table.full[n_whole]);
+  else if (n_whole > 0)
+    disk_->mark(table.full[n_whole - 1]);
+}
+
 // --- Going on from a prefix
 
 // Leaves the nodes of the longest known prefix in path_, and its length in n_matched_. It ends
@@ -291,6 +310,7 @@ bool KvCache::reclaim_full(int32_t n_wanted) {
         window_.give_back(window);
       }
       tree_.remove_leaf(node);
+      if (disk_ != nullptr) disk_->forget(node);
       --n_idle_full_;
       full_.give_back(node);
     }

@@ -9,9 +9,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "kv/disk_cache.h"
 #include "kv/kv_storage.h"
 #include "kv/page_pool.h"
 #include "kv/prefix_tree.h"
@@ -49,6 +51,9 @@ class KvCache {
 
   // The sliding layers never run out of pages before the full ones do.
   KvCache(const KvShape& shape, const Size& size);
+  // Prefixes outlive the process from now on. folder, identity, max_bytes: as in PageStore.
+  void keep_on_disk(const std::string& folder, const std::string& identity, uint64_t max_bytes);
+  DiskCache* disk() { return disk_.get(); }  // nullptr: nothing is kept
 
   // The longest prefix of `tokens`, shorter than all of them, that can be gone on from; its pages
   // are now those of `table`, which must be empty. Copies at most one page of each group.
@@ -67,7 +72,9 @@ class KvCache {
   // Frees the sliding layers' pages that no token at or after `next_position` can see.
   void free_behind_window(PageTable& table, int64_t next_position);
   void release(PageTable& table);  // the table is empty afterwards
-  void forget_prefixes();          // all that no sequence holds
+  // Has the pages written to disk that are nodes of the tree.
+  void save(const PageTable& table);
+  void forget_prefixes();  // all that no sequence holds
 
   const KvStorage& storage() const { return storage_; }
   KvStorage& storage() { return storage_; }
@@ -82,6 +89,8 @@ class KvCache {
   void check_integrity(std::span<const PageTable* const> tables) const;
 
  private:
+  friend class DiskCache;
+
   int64_t longest_resumable(std::span<const int32_t> path, int64_t limit) const;
   void match(std::span<const int32_t> tokens) const;
   void keep_page(PageTable& table, int64_t index, std::span<const int32_t> tokens,
@@ -97,6 +106,7 @@ class KvCache {
   PagePool full_, window_;
   PrefixTree tree_;
   KvStorage storage_;
+  std::unique_ptr<DiskCache> disk_;
   int32_t n_idle_full_ = 0, n_idle_windows_ = 0;  // pages with one reference, the tree's
   mutable std::vector<int32_t> path_;             // scratch: nodes of the prefix last matched
   mutable int64_t n_matched_ = 0;                 // of its tokens

@@ -36,6 +36,9 @@ class Model {
   // Bytes that a reservation takes, weights and KV cache not counted.
   size_t step_bytes(int n_step_tokens, int n_logits_rows, int64_t n_positions) const;
   kv::KvShape kv_shape() const;
+  // A text that is the same where K and V of the same tokens are the same, to the bit. Reads some
+  // of every tensor.
+  std::string identity() const;
   // Bytes of weights that count as free memory, and should not be.
   size_t mapped_bytes() const { return ops_.mapped_bytes(); }
 

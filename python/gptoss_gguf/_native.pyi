@@ -49,6 +49,8 @@ class EngineOptions:
         profile: bool = False,  # lets requests ask for a record of every operation
         keep_in: StrPath = "",  # folder where prepared weights wait for the next start; "" = nowhere
         prefix_cache: bool = True,  # go on from what earlier prompts and answers have in common
+        prefix_folder: StrPath = "",  # where they outlive the process; "" = nowhere
+        prefix_disk_bytes: int = 8589934592,  # most bytes of them
         speculation: bool = True,  # guess what repeats, and check several tokens at once
     ) -> None: ...
     @property
@@ -73,6 +75,10 @@ class EngineOptions:
     def keep_in(self) -> str: ...
     @property
     def prefix_cache(self) -> bool: ...
+    @property
+    def prefix_folder(self) -> str: ...
+    @property
+    def prefix_disk_bytes(self) -> int: ...
     @property
     def speculation(self) -> bool: ...
 
@@ -202,6 +208,8 @@ class Engine:
     def submit(self, request: Request) -> Completion:
         """Raises RequestError (can never be served) or QueueFullError (try again later)."""
     def stats(self) -> EngineStats: ...
+    def take_warnings(self) -> list[str]:
+        """What went wrong with prefixes on disk since the last call."""
     def close(self) -> None:
         """Cancels everything and joins the engine thread. Idempotent."""
 

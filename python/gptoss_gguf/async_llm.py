@@ -45,6 +45,8 @@ class AsyncLLM:
         n_batch: int = 512,
         n_parallel: int = 8,
         prefix_cache: bool = True,
+        cache_dir: str | PathLike[str] | None = None,
+        cache_disk_gb: float = 8,
         speculation: bool = True,
         weights_cache: bool = True,
         quiet: bool = False,
@@ -59,6 +61,8 @@ class AsyncLLM:
             n_batch=n_batch,
             n_parallel=n_parallel,
             prefix_cache=prefix_cache,
+            cache_dir=cache_dir,
+            cache_disk_gb=cache_disk_gb,
             speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
@@ -83,7 +87,9 @@ class AsyncLLM:
         params = params or SamplingParams()
         items, is_single = split_prompts(prompts)
         jobs = [job for prompt in items for job in self._llm._session.jobs(prompt, params)]
-        return group_outputs(await self._run_all(jobs), params.n, is_single)
+        outputs = await self._run_all(jobs)
+        self._llm._session.warn()
+        return group_outputs(outputs, params.n, is_single)
 
     def stream(self, prompt: Prompt, params: SamplingParams | None = None) -> AsyncGenerator[Chunk]:
         """Completes one prompt, chunk by chunk. Checked now; starts with the first chunk asked for.

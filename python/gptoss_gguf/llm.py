@@ -44,6 +44,8 @@ class LLM:
         n_batch: int = 512,
         n_parallel: int = 8,
         prefix_cache: bool = True,
+        cache_dir: str | PathLike[str] | None = None,
+        cache_disk_gb: float = 8,
         speculation: bool = True,
         weights_cache: bool = True,
         quiet: bool = False,
@@ -63,6 +65,9 @@ class LLM:
         n_parallel: most completions computed at once; further ones wait their turn.
         prefix_cache: keep what was computed for prompts and answers while there is room, so that whatever
             begins like one of them goes on from there. Changes no result.
+        cache_dir: folder in which prefixes outlive the process; made if missing, and readable by this user
+            only. They hold what was said. None = they end with the process.
+        cache_disk_gb: most gigabytes there; those not used for longest go first.
         speculation: guess what repeats earlier text and check several tokens at once. Changes no result.
         weights_cache: keep the weights of a large model as the device computes with them, in the cache folder
             (about as large as the model), so that the next start takes a second.
@@ -80,6 +85,8 @@ class LLM:
             n_batch=n_batch,
             n_parallel=n_parallel,
             prefix_cache=prefix_cache,
+            cache_dir=cache_dir,
+            cache_disk_gb=cache_disk_gb,
             speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
@@ -109,7 +116,9 @@ class LLM:
         params = params or SamplingParams()
         items, is_single = split_prompts(prompts)
         jobs = [job for prompt in items for job in self._session.jobs(prompt, params)]
-        return group_outputs(self._run_all(jobs), params.n, is_single)
+        outputs = self._run_all(jobs)
+        self._session.warn()
+        return group_outputs(outputs, params.n, is_single)
 
     def stream(
         self,
@@ -142,6 +151,7 @@ class LLM:
     def close(self) -> None:
         """Cancels everything and frees the model. Idempotent."""
         self._session.engine.close()
+        self._session.warn()
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +176,7 @@ class LLM:
                     on_prompt(n_done, len(job.prompt))
                 if chunk is not None:
                     yield chunk
+        self._session.warn()
 
     def _run_all(self, jobs: list[Job]) -> list[Output]:
         """Runs the jobs, as many at a time as the engine's queue takes."""

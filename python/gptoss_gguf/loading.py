@@ -27,6 +27,8 @@ def open_engine(
     max_queue: int = 256,
     profile: bool = False,
     prefix_cache: bool = True,
+    prefix_folder: str = "",
+    prefix_disk_bytes: int = 0,
     speculation: bool = True,
     weights_cache: bool = True,
     quiet: bool = False,
@@ -42,6 +44,8 @@ def open_engine(
         max_queue=max_queue,
         profile=profile,
         prefix_cache=prefix_cache,
+        prefix_folder=prefix_folder,
+        prefix_disk_bytes=prefix_disk_bytes,
         speculation=speculation,
         keep_in=weights_folder(path) if weights_cache else "",
     )

@@ -3,8 +3,10 @@
 import atexit
 import operator
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -129,6 +131,8 @@ class Session:
         n_batch: int,
         n_parallel: int,
         prefix_cache: bool,
+        cache_dir: str | PathLike[str] | None,
+        cache_disk_gb: float,
         speculation: bool,
         weights_cache: bool,
         quiet: bool,
@@ -153,6 +157,8 @@ class Session:
             n_batch=n_batch,
             max_sequences=n_parallel,
             prefix_cache=prefix_cache,
+            prefix_folder=_folder(cache_dir),
+            prefix_disk_bytes=_disk_bytes(cache_disk_gb),
             speculation=speculation,
             weights_cache=weights_cache,
             quiet=quiet,
@@ -213,6 +219,11 @@ class Session:
             return self.tokenizer.encode(params.prediction)
         return token_list(params.prediction or (), self.engine.n_vocab)
 
+    def warn(self) -> None:
+        """Says what went wrong with prefixes on disk: they are kept no more, or one was damaged."""
+        for text in self.engine.take_warnings():
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+
     def submit_logits(self, token_ids: Iterable[int]) -> RunningLogits:
         """A request for the logits of every position of a prompt, and no new token."""
         n_vocab = self.engine.n_vocab
@@ -221,6 +232,23 @@ class Session:
             raise RequestError("logits needs at least one token")
         request = _native.Request(ids, max_tokens=0, prompt_logits=True)
         return RunningLogits(self.engine.submit(request), len(ids), n_vocab)
+
+
+def _folder(cache_dir: str | PathLike[str] | None) -> str:
+    if cache_dir is None:
+        return ""
+    if not isinstance(cache_dir, str | PathLike) or not os.fspath(cache_dir):
+        raise RequestError(
+            f"cache_dir={cache_dir!r} is not allowed: it must be the path of a folder, or None"
+        )
+    return str(Path(cache_dir).expanduser().absolute())
+
+
+def _disk_bytes(gigabytes: float) -> int:
+    is_number = isinstance(gigabytes, int | float) and not isinstance(gigabytes, bool)
+    if not is_number or not 0 <= gigabytes <= 1e6:
+        raise RequestError(f"cache_disk_gb={gigabytes!r} is not allowed: it must be a number from 0 to 1e6")
+    return int(gigabytes * 1e9)
 
 
 def token_list(ids: Iterable[Any], n_vocab: int) -> list[int]:

@@ -61,6 +61,8 @@ class EngineOptions:
     profile: bool = False
     keep_in: str = ""
     prefix_cache: bool = True
+    prefix_folder: str = ""
+    prefix_disk_bytes: int = 0
     speculation: bool = True
 
 
@@ -234,6 +236,9 @@ class Engine:
         with self._lock:
             if completion in self.active and not is_repeated:
                 self.n_cancelled += 1
+
+    def take_warnings(self) -> list[str]:
+        return []
 
     def stats(self) -> EngineStats:
         return EngineStats(self.n_steps, len(self.active), 0, 0, 0)

@@ -33,8 +33,10 @@ struct EngineOptions {
   // Folder where the weights, in the form the device computes with, wait for the next start, which
   // then takes a second; made if it is missing. Empty = they are prepared at every start.
   std::string keep_in;
-  bool prefix_cache = true;  // go on from what earlier prompts and answers have in common
-  bool speculation = true;   // guess what repeats, and check several tokens at once
+  bool prefix_cache = true;   // go on from what earlier prompts and answers have in common
+  std::string prefix_folder;  // where prefixes outlive the process; made if missing; "" = nowhere
+  int64_t prefix_disk_bytes = int64_t{8} << 30;  // most bytes of them
+  bool speculation = true;  // guess what repeats, and check several tokens at once
 };
 
 // One completion of one prompt.
@@ -159,6 +161,8 @@ class Engine {
   // QueueFullError (try again later).
   std::shared_ptr<Completion> submit(Request request);
   EngineStats stats() const;
+  // What went wrong with prefixes on disk since the last call, one line each.
+  std::vector<std::string> take_warnings();
   // Cancels everything and joins the engine thread. Idempotent.
   void close();
 

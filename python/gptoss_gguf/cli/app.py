@@ -103,6 +103,19 @@ def run(
     ] = 0,
     threads: Threads = 0,
     weights_cache: WeightsCache = True,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache-dir",
+            help="Folder that keeps what was computed for prompts, so that a later chat goes on at once.",
+            show_default="not kept",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None,
+    cache_disk_gb: Annotated[
+        float,
+        typer.Option("--cache-disk-gb", min=0, help="Most gigabytes there.", rich_help_panel=ENGINE),
+    ] = 8,
 ) -> None:
     """Ask a model, or chat with it.
 
@@ -125,6 +138,8 @@ def run(
         n_ctx=ctx_size,
         n_threads=threads,
         weights_cache=weights_cache,
+        cache_dir=cache_dir,
+        cache_disk_gb=cache_disk_gb,
     )
 
 

@@ -34,6 +34,8 @@ def run_model(
     n_threads: int,
     compute: str = "auto",
     weights_cache: bool = True,
+    cache_dir: Path | None = None,
+    cache_disk_gb: float = 8,
 ) -> None:
     """Answers the prompt, that from the pipe where it is None or "-", or those that the user types."""
     is_chat = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
@@ -48,6 +50,8 @@ def run_model(
         n_ctx=n_ctx,
         n_threads=n_threads,
         weights_cache=weights_cache,
+        cache_dir=cache_dir,
+        cache_disk_gb=cache_disk_gb,
     ) as llm:
         conversation = _Conversation(llm, params, cast(ReasoningEffort, reasoning_effort), raw=raw)
         if prompt is not None:

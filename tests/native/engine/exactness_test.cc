@@ -1,5 +1,6 @@
 // Whatever the engine does to be fast, a request gives the same tokens and logprobs, to the bit.
-#include <functional>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include <gptoss/engine.h>
@@ -7,6 +8,7 @@
 #include "engine/runner.h"
 #include "engine/scheduler.h"
 #include "kernels/devices.h"
+#include "temp_dir.h"
 #include "testing.h"
 #include "tiny_model.h"
 
@@ -120,6 +122,47 @@ TEST(a_conversation_goes_on_where_it_was) {
   Request other = requests()[8];
   other.prompt.resize(other.prompt.size() + 50, 3);
   CHECK_EQ(collect(*engine.submit(other)).stats.n_cached, std::ssize(requests()[8].prompt));
+}
+
+TEST(prefixes_outlive_the_process) {
+  const testing::TempDir folder;
+  EngineOptions options = plain();
+  options.prefix_cache = true;
+  options.prefix_folder = folder.path() / "prefixes";
+  const auto run = [&](bool is_known) {
+    Engine engine(testing::tiny_model_path(), options);
+    for (size_t i = 0; i < requests().size(); ++i) {
+      const Result result = collect(*engine.submit(requests()[i]));
+      CHECK(result == expected()[i]);
+      if (is_known) CHECK_EQ(result.stats.n_cached, std::ssize(requests()[i].prompt) - 1);
+    }
+    Request next = requests()[8];  // and what was answered
+    next.prompt.insert(next.prompt.end(), expected()[8].tokens.begin(), expected()[8].tokens.end());
+    next.prompt.push_back(5);
+    const Result result = collect(*engine.submit(next));
+    if (is_known) CHECK_EQ(result.stats.n_cached, std::ssize(next.prompt) - 1);
+    return std::pair(result, engine.take_warnings());
+  };
+  const auto first = run(false), second = run(true);
+  CHECK(first.first == second.first);
+  CHECK(first.second.empty() && second.second.empty());
+  // Other arithmetic, other K and V.
+  EngineOptions other = options;
+  other.compute = "bf16";
+  CHECK_EQ(collect(*Engine(testing::tiny_model_path(), other).submit(requests()[8])).stats.n_cached,
+           int64_t{0});
+  // What is damaged is not used.
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(options.prefix_folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(5000);
+    file.put(77);
+  }
+  const auto damaged = run(false);
+  CHECK(first.first == damaged.first);
+  CHECK(!damaged.second.empty());
+  CHECK(damaged.second[0].find("damaged") != std::string::npos);
+  CHECK(first.first == run(false).first);
 }
 
 TEST(completions_of_one_prompt_share_its_prefill) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/scheduler.h"
+#include "temp_dir.h"
 #include "testing.h"
 
 using namespace gptoss;
@@ -22,17 +23,22 @@ uint64_t mark_after(uint64_t before, int32_t token) {
 
 class World {
  public:
-  World(unsigned seed, bool keeps_prefixes)
+  // folder: of prefixes on disk; empty = none.
+  World(unsigned seed, bool keeps_prefixes, const std::string& folder)
       : random_(seed),
         n_step_tokens_(1 + pick(200)),
         max_sequences_(1 + pick(6)),
         cache_(kShape, {64 * (9 + pick(30)), max_sequences_, n_step_tokens_, keeps_prefixes}),
         scheduler_(cache_, {n_step_tokens_, max_sequences_}) {
-    // Prompts are made of these, so that they have beginnings in common.
+    if (!folder.empty()) cache_.keep_on_disk(folder, "fuzz", 3 << 20);
+    // Prompts are made of these, so that they have beginnings in common, also with other worlds'.
+    std::mt19937 same(1);
+    std::swap(same, random_);
     for (auto& piece : pieces_) {
       piece.resize(static_cast<size_t>(1 + pick(150)));
       for (int32_t& token : piece) token = pick(3);
     }
+    std::swap(same, random_);
   }
 
   void run(int n_steps) {
@@ -42,6 +48,7 @@ class World {
       if (pick(40) == 0) scheduler_.preempt_last();
       if (pick(500) == 0) cache_.forget_prefixes();
       step();
+      if (kv::DiskCache* disk = cache_.disk()) disk->save(/*wait=*/pick(10) == 0);
       if (i % 64 == 0) scheduler_.check_integrity();
     }
     // Everything ends once nothing new comes.
@@ -174,8 +181,11 @@ TEST(no_page_is_lost_or_shared_writable_and_every_request_ends) {
   constexpr int kStepsOfOne = 2000;
   int64_t n_ended = 0, n_cached = 0, n_accepted = 0;
   uint64_t longest_wait = 0;
+  const testing::TempDir folder;
   for (int i = 0; i < n_steps / kStepsOfOne; ++i) {
-    World world(static_cast<unsigned>(i), /*keeps_prefixes=*/i % 5 != 4);
+    // Twenty of the worlds have the disk, one after the other.
+    World world(static_cast<unsigned>(i), /*keeps_prefixes=*/i % 5 != 4,
+                i % (n_steps / kStepsOfOne / 20 + 1) == 0 ? folder.path().string() : "");
     world.run(kStepsOfOne);
     n_ended += world.n_ended;
     n_cached += world.n_cached;
