@@ -46,6 +46,12 @@ def test_accepted(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
+        ("timeout", 0, "a number above 0"),
+        ("timeout", "1", "a number above 0"),
+        ("priority", 1001, "an integer from -1000 to 1000"),
+        ("client", 3, "a str"),
+        ("prediction", [-1], "a sequence of token ids"),
+        ("prediction", b"x", "a sequence of token ids"),
         ("max_tokens", 0, "an integer from 1 to 2147483647"),
         ("max_tokens", True, "an integer"),
         ("max_tokens", 1.0, "an integer"),

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import cast
 
 from gptoss_gguf.cli.terminal import AnswerPrinter, PromptProgress
