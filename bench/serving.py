@@ -1,4 +1,4 @@
-"""What the engine does for many requests: `python -m bench.serving MODEL.gguf [--case NAME]` prints a table.
+"""What the engine does for many requests: `python -m gptoss_gguf.bench.serving MODEL.gguf` prints a table.
 
 Times are those of the engine's steps. Every case says what it divides by what.
 """
@@ -6,9 +6,7 @@ Times are those of the engine's steps. Every case says what it divides by what.
 from __future__ import annotations
 
 import argparse
-import select
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from gptoss_gguf import _native
+from gptoss_gguf.bench.streams import Client, Sizes, collect, poll
 from gptoss_gguf.loading import open_engine
-
-_POLL = 0.05  # seconds
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Tokens: of the long prompt, of the prompts of streams, and that a stream generates."""
-
-    long_prompt: int
-    prompt: int
-    output: int
 
 
 @dataclass(frozen=True)
@@ -38,100 +26,6 @@ class Row:
     case: str
     value: str
     of: str
-
-
-@dataclass
-class Done:
-    """A request that ended: its tokens, and the ends of the steps that gave them."""
-
-    tokens: list[int]
-    times: list[float]  # of each token, monotonic seconds
-    submitted: float
-    stats: _native.RequestStats
-
-    @property
-    def first(self) -> float:
-        """Seconds until the first token."""
-        return self.times[0] - self.submitted
-
-    @property
-    def seconds(self) -> float:
-        """From the first token to the last."""
-        return self.times[-1] - self.times[0]
-
-
-class Client:
-    """Requests in flight on one engine, collected in any order."""
-
-    def __init__(self, engine: _native.Engine, sizes: Sizes, seed: int = 0) -> None:
-        self.engine = engine
-        self.sizes = sizes
-        self._random = np.random.default_rng(seed)
-
-    def prompt(self, n: int) -> list[int]:
-        tokens: list[int] = self._random.integers(0, self.engine.n_vocab, n).tolist()
-        return tokens
-
-    def start(self, prompt: list[int], n_output: int, prediction: list[int] | None = None) -> Running:
-        request = _native.Request(
-            prompt,
-            max_tokens=n_output,
-            temperature=0,
-            prediction=prediction or [],
-            client=str(time.monotonic()),
-        )
-        return Running(self.engine.submit(request))
-
-    def run(self, prompt: list[int], n_output: int, prediction: list[int] | None = None) -> Done:
-        return self.start(prompt, n_output, prediction).wait()
-
-
-class Running:
-    def __init__(self, completion: _native.Completion) -> None:
-        self._completion = completion
-        self._done = Done([], [], time.monotonic(), _native.RequestStats)  # type: ignore[arg-type]
-        self.is_finished = False
-
-    def poll(self, timeout: float = 0) -> bool:
-        """Takes what is there; whether there was anything."""
-        if self.is_finished or (chunk := self._completion.next_chunk(timeout)) is None:
-            return False
-        self._done.tokens += chunk.token_ids
-        # One token a step, but for guesses: of those, and of what was merged with them, the last step's time.
-        ends = [step.end for step in chunk.steps][-len(chunk.token_ids) :] if chunk.token_ids else []
-        n_last = len(chunk.token_ids) - len(ends)
-        self._done.times += [ends[0]] * n_last + ends if ends else []
-        self._done.stats = chunk.stats
-        self.is_finished = chunk.finish_reason is not None
-        return True
-
-    def wait(self) -> Done:
-        while not self.is_finished:
-            self.poll(_POLL)
-        return self._done
-
-    def fileno(self) -> int:
-        return self._completion.fileno()
-
-    def cancel(self) -> None:
-        self._completion.cancel()
-
-
-def poll(running: list[Running]) -> None:
-    """Waits until one of them has something, and takes it."""
-    ready = select.poll()
-    by_fd = {each.fileno(): each for each in running if not each.is_finished}
-    for fd in by_fd:
-        ready.register(fd, select.POLLIN)
-    for fd, _ in ready.poll(_POLL * 1000):
-        by_fd[fd].poll()
-
-
-def collect(running: list[Running]) -> list[Done]:
-    """Waits until all have ended."""
-    while not all(each.is_finished for each in running):
-        poll(running)
-    return [each.wait() for each in running]
 
 
 def ratio(value: float, base: float) -> str:
@@ -165,17 +59,16 @@ def gaps(client: Client) -> Iterator[Row]:
     streams = [client.start(client.prompt(sizes.prompt), 100_000) for _ in range(8)]
     long = None
     quiet: list[float] = []
-    busy: list[float] = []
     while True:
         poll([*streams, long] if long is not None else streams)
-        n_done = [len(each._done.times) for each in streams]
+        n_done = [len(each.done.times) for each in streams]
         if long is None and min(n_done) > 24:
-            quiet = [gap for each in streams for gap in np.diff(each._done.times[4:])]
+            quiet = [gap for each in streams for gap in np.diff(each.done.times[4:])]
             n_before = n_done
             long = client.start(client.prompt(sizes.long_prompt), 1)
         if long is not None and long.is_finished:
             break
-    busy = [gap for each, n in zip(streams, n_before, strict=True) for gap in np.diff(each._done.times[n:])]
+    busy = [gap for each, n in zip(streams, n_before, strict=True) for gap in np.diff(each.done.times[n:])]
     for each in streams:
         each.cancel()
     collect(streams)
@@ -265,15 +158,16 @@ CASES: dict[str, Callable[[Client], Iterator[Row]]] = {
 def resume(path: Path, sizes: Sizes) -> Iterator[Row]:
     """A long prompt that is known, in memory and, after a restart, on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = open(path, folder)
+        engine = open_model(path, folder)
         client = Client(engine, sizes)
         prompt = client.prompt(sizes.long_prompt)
         cold = client.run(prompt, 1).first
         warm = client.run(prompt, 1).first
         engine.close()
-        engine = open(path, folder)
+        engine = open_model(path, folder)
         disk = Client(engine, sizes).run(prompt, 1)
         engine.close()
+        known = disk.stats.n_cached if disk.stats else 0
         n_bytes = sum(file.stat().st_size for file in Path(folder).rglob("*.kv"))
     yield Row(
         "first token of a known long prompt, in memory / cold",
@@ -283,11 +177,11 @@ def resume(path: Path, sizes: Sizes) -> Iterator[Row]:
     yield Row(
         "the same, on disk after a restart / cold",
         f"{100 * disk.first / cold:.2f} %",
-        f"{disk.stats.n_cached} of {len(prompt)} tokens, {n_bytes / 1e6:.0f} MB",
+        f"{known} of {len(prompt)} tokens, {n_bytes / 1e6:.0f} MB",
     )
 
 
-def open(path: Path, folder: str = "") -> _native.Engine:
+def open_model(path: Path, folder: str = "") -> _native.Engine:
     return open_engine(
         path, n_ctx=16384, max_sequences=16, prefix_folder=folder, prefix_disk_bytes=int(20e9), quiet=True
     )
@@ -309,7 +203,7 @@ def main() -> None:
         if name == "resume":
             rows = resume(args.model, sizes)
         else:
-            engine = open(args.model)
+            engine = open_model(args.model)
             rows = CASES[name](Client(engine, sizes))
         for row in rows:
             print(f"| {row.case} | {row.value} | {row.of} |", flush=True)
@@ -318,4 +212,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
