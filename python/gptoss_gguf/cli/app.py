@@ -11,6 +11,8 @@ from gptoss_gguf.cli.choices import (
     ENGINE,
     MODEL_HELP,
     SAMPLING,
+    CacheDir,
+    CacheDiskGb,
     Compute,
     ComputeOption,
     Dense,
@@ -103,19 +105,8 @@ def run(
     ] = 0,
     threads: Threads = 0,
     weights_cache: WeightsCache = True,
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache-dir",
-            help="Folder that keeps what was computed for prompts, so that a later chat goes on at once.",
-            show_default="not kept",
-            rich_help_panel=ENGINE,
-        ),
-    ] = None,
-    cache_disk_gb: Annotated[
-        float,
-        typer.Option("--cache-disk-gb", min=0, help="Most gigabytes there.", rich_help_panel=ENGINE),
-    ] = 8,
+    cache_dir: CacheDir = None,
+    cache_disk_gb: CacheDiskGb = 8,
 ) -> None:
     """Ask a model, or chat with it.
 

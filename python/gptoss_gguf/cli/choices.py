@@ -1,6 +1,7 @@
 """What options can be chosen from, and those that several commands share."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,4 +67,16 @@ WeightsCache = Annotated[
         help="Keep prepared weights on disk, as large as the model; the next start takes a second.",
         rich_help_panel=ENGINE,
     ),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        help="Folder that keeps what was computed for prompts, so that a later chat goes on at once.",
+        show_default="not kept",
+        rich_help_panel=ENGINE,
+    ),
+]
+CacheDiskGb = Annotated[
+    float, typer.Option("--cache-disk-gb", min=0, help="Most gigabytes there.", rich_help_panel=ENGINE)
 ]
