@@ -45,6 +45,8 @@ std::vector<std::string> cpu_isas(const std::string& compute) {
 
 namespace {
 
+constexpr double kMostSecondsToClose = 10;
+
 EngineOptions validated(const EngineOptions& options) {
   engine::validate(options);
   EngineOptions result = options;
@@ -100,8 +102,6 @@ class Engine::Impl {
     check_logits_fit(request);
     if (request.profile && profile_ == nullptr)
       throw RequestError("a profile was asked for, but the engine was opened without profile");
-    auto sequence = make_sequence(std::move(request));
-    auto completion = std::make_shared<Completion>(sequence->channel);
     const int64_t n_most = options_.max_sequences + options_.max_queue;
     if (n_submitted_.fetch_add(1) - n_ended() >= n_most) {
       n_refused_.fetch_add(1);
@@ -109,12 +109,14 @@ class Engine::Impl {
                            " requests wait); try again later");
     }
     try {
+      auto sequence = make_sequence(std::move(request));
+      auto completion = std::make_shared<Completion>(sequence->channel);
       inbox_.put(std::move(sequence));
+      return completion;
     } catch (...) {
       n_refused_.fetch_add(1);
-      throw;
+      std::rethrow_exception(engine::current_error());
     }
-    return completion;
   }
 
   EngineStats stats() const {
@@ -158,6 +160,9 @@ class Engine::Impl {
     sequence->tokens = request.prompt;
     // All of a prompt's logits can only be had by computing all of it.
     request.reuse_prefix &= options_.prefix_cache && !request.prompt_logits;
+    // Of what is expected, no more can come than there is room for.
+    const auto n_output = static_cast<size_t>(sequence->n_most - n_prompt);
+    if (request.prediction.size() > n_output) request.prediction.resize(n_output);
     if (options_.speculation && request.speculate && request.forced.empty())
       sequence->drafter = std::make_unique<engine::SuffixDrafter>(request.prompt, sequence->n_most,
                                                                   std::move(request.prediction));
@@ -179,39 +184,42 @@ class Engine::Impl {
       } catch (const InternalError&) {
         is_open = false;
         inbox_.close();
-        fail_all(std::current_exception());
+        fail_arrivals(std::current_exception());
         inbox_.take_all(arrivals_, /*wait=*/false);
-        fail_all(std::current_exception());
+        fail_arrivals(std::current_exception());
+        service_->abandon(std::current_exception());
       } catch (...) {
-        fail_all(std::current_exception());
+        fail_arrivals(engine::current_error());
+        service_->end_all(engine::current_error());
       }
     }
   }
 
   // One round: arrivals and a step. False once the inbox is closed and all is ended.
   bool serve() {
-    const bool is_idle = service_->is_idle(), has_unsaved = service_->has_unsaved();
-    const bool is_open = inbox_.take_all(arrivals_, /*wait=*/is_idle && !has_unsaved);
+    const bool is_open =
+        inbox_.take_all(arrivals_, /*wait=*/service_->is_idle() && !service_->has_unsaved());
     for (auto& arrival : arrivals_) service_->take(std::move(arrival));
     arrivals_.clear();
     if (is_open) {
-      if (is_idle && has_unsaved) service_->save_one();
+      if (service_->is_idle() && service_->has_unsaved()) service_->save_some();
       service_->serve(should_stop_);
     } else {
       service_->end_all(nullptr);
-      while (service_->has_unsaved()) service_->save_one();
+      // A disk that does not follow loses what it would have kept.
+      const double end = monotonic_seconds() + kMostSecondsToClose;
+      while (service_->has_unsaved() && monotonic_seconds() < end) service_->save_some();
     }
     return is_open;
   }
 
-  void fail_all(std::exception_ptr error) {
+  void fail_arrivals(std::exception_ptr error) {
     for (const auto& arrival : arrivals_) {
       if (arrival == nullptr) continue;  // the service has it
       n_refused_.fetch_add(1);
       arrival->channel->fail(error);
     }
     arrivals_.clear();
-    service_->end_all(error);
   }
 
   void check_logits_fit(const Request& request) const {

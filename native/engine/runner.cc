@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace gptoss::engine {
 
 // Drafts of one or two sequences at least.
@@ -60,6 +62,7 @@ void Runner::gather(std::span<const SequenceShare> shares) {
         logits_rows_.push_back(static_cast<int32_t>(tokens_.size()) - 1 - row);
   }
   first_row_.push_back(logits_rows_.size());
+  GPTOSS_CHECK(std::ssize(logits_rows_) <= n_logits_rows(max_sequences_));
 }
 
 void Runner::copy_prompt_logits(std::span<const SequenceShare> shares) {

@@ -1,7 +1,6 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -49,7 +48,8 @@ Scheduler::Scheduler(kv::KvCache& cache, Limits limits) : cache_(cache), limits_
 
 void Scheduler::add(std::unique_ptr<Sequence>&& sequence) {
   // What may throw comes before what would have to be undone.
-  waiting_.reserve(waiting_.size() + running_.size() + 1);  // room for all that may come back
+  if (const size_t n_most = waiting_.size() + running_.size() + 1; n_most > waiting_.capacity())
+    waiting_.reserve(2 * n_most);  // room for all that may come back
   sequence->client = clients_.enter(sequence->request.client);
   sequence->arrival = n_arrived_++;
   sequence->waiting_since = n_steps_;
@@ -68,7 +68,8 @@ std::span<const SequenceShare> Scheduler::schedule(int n_prompt_tokens) {
   // Placing may preempt others, which then do not run any more.
   for (size_t i = 0; i < generating_.size(); ++i) {
     const int n_others = static_cast<int>(generating_.size() - i);
-    const int n_spare = std::max(0, budget_ - n_others);
+    const int n_kept = prompts_.empty() ? 0 : std::min(n_prompt_tokens, budget_ / 2);
+    const int n_spare = std::max(0, budget_ - n_others - n_kept);
     place(*generating_[i], 1, std::min(generating_[i]->n_to_check, n_spare));
   }
   share_out_prompts(generating_.empty() ? budget_ : std::min(budget_, n_prompt_tokens));
@@ -77,17 +78,18 @@ std::span<const SequenceShare> Scheduler::schedule(int n_prompt_tokens) {
 
 // --- Who runs
 
-int Scheduler::rank_of(const Sequence& waiting) const {
-  const uint64_t n_waited = waiting.n_steps_waited + n_steps_ - waiting.waiting_since;
-  return waiting.request.priority + static_cast<int>(n_waited / kStepsPerRank);
+int Scheduler::rank_of(const Sequence& sequence, uint64_t n_steps_waited) {
+  return sequence.request.priority + static_cast<int>(n_steps_waited / kStepsPerRank);
 }
 
 void Scheduler::admit_waiting() {
-  for (const auto& sequence : waiting_) sequence->rank = rank_of(*sequence);
+  for (const auto& sequence : waiting_)
+    sequence->rank =
+        rank_of(*sequence, sequence->n_steps_waited + n_steps_ - sequence->waiting_since);
   // Whoever is next in line and has no room keeps the others waiting: they would take it for ever.
-  for (Sequence* next = next_waiting(); next != nullptr && make_room(*next);
-       next = next_waiting()) {
-    if (!restore(*next)) return;
+  for (Sequence* next = next_waiting(); next != nullptr; next = next_waiting()) {
+    if (!(has_room(*next) || displaces_somebody(*next)) || !restore(*next) || !make_room(*next))
+      return;
     admit(*next);
   }
 }
@@ -118,11 +120,15 @@ bool Scheduler::has_room(const Sequence& next) const {
                                      n_wanted - cache_.n_pages_shared(next.tokens) <= n_available);
 }
 
-// A newcomer displaces only those that its priority exceeds.
+// A newcomer displaces only those whose rank its priority exceeds.
+bool Scheduler::displaces_somebody(const Sequence& next) const {
+  const Sequence* last = last_in_line();
+  return last != nullptr && last->rank < next.request.priority;
+}
+
 bool Scheduler::make_room(const Sequence& next) {
   while (!has_room(next)) {
-    const Sequence* last = last_in_line();
-    if (last == nullptr || last->rank >= next.request.priority) return false;
+    if (!displaces_somebody(next)) return false;
     preempt_last();
   }
   return true;
@@ -148,13 +154,11 @@ bool Scheduler::finds_leader(Sequence& sequence) {
   return true;
 }
 
-// Reads what is on disk of its prompt; beside others a little in every step. True once it is there.
+// Reads what is on disk of its prompt, a little in every round. True once it is there.
 bool Scheduler::restore(Sequence& sequence) {
-  constexpr int kPagesBesideOthers = 16;
+  constexpr int kPages = 16;  // some 20 ms for the 20b
   if (cache_.disk() == nullptr || !sequence.request.reuse_prefix) return true;
-  if (!sequence.is_restored)
-    sequence.is_restored = cache_.disk()->restore(
-        sequence.tokens, running_.empty() ? std::numeric_limits<int>::max() : kPagesBesideOthers);
+  if (!sequence.is_restored) sequence.is_restored = cache_.disk()->restore(sequence.tokens, kPages);
   return sequence.is_restored;
 }
 
@@ -191,6 +195,10 @@ void Scheduler::share_out_prompts(int n_tokens) {
     const int n = most(prompts_[i], i == 0 ? n_half + n_rest : n_left);
     place(*prompts_[i], n, 0);
     n_left -= n;
+    if (n > 0) continue;
+    // Others go first: it waits as those do that have not begun.
+    ++prompts_[i]->n_steps_waited;
+    prompts_[i]->rank = rank_of(*prompts_[i], prompts_[i]->n_steps_waited);
   }
 }
 
@@ -237,6 +245,7 @@ bool Scheduler::preempt_last() {
   }
   retire(*last);
   last->n_computed = 0;
+  last->n_to_check = 0;
   last->waiting_since = n_steps_;
   ++last->stats.n_preempted;
   ++n_preempted_;

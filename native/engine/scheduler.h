@@ -18,9 +18,9 @@ namespace gptoss::engine {
 // stream of short ones holds up the others.
 //
 // Next in line is the highest rank, then the client that has had least, then the oldest. The rank
-// is the request's priority and rises by one for every kStepsPerRank steps of waiting, so nobody
-// waits for ever. When pages run out, the lowest rank, then the youngest, gives its pages back and
-// is computed again later, which by batch invariance changes nothing but time.
+// is the request's priority and rises by one for every kStepsPerRank steps that bring it
+// nothing, so nobody waits for ever. When pages run out, the lowest rank, then the youngest, gives
+// its pages back and is computed again later, which by batch invariance changes nothing but time.
 class Scheduler {
  public:
   static constexpr uint64_t kStepsPerRank = 1024;
@@ -65,6 +65,7 @@ class Scheduler {
 
   void admit_waiting();
   Sequence* next_waiting();
+  bool displaces_somebody(const Sequence& next) const;
   bool make_room(const Sequence& next);
   bool has_room(const Sequence& next) const;
   bool finds_leader(Sequence& sequence);
@@ -75,7 +76,7 @@ class Scheduler {
   Sequence* last_in_line() const;
   bool is_running(const Sequence* sequence) const;
   void retire(Sequence& sequence);
-  int rank_of(const Sequence& waiting) const;
+  static int rank_of(const Sequence& sequence, uint64_t n_steps_waited);
 
   kv::KvCache& cache_;
   Limits limits_;

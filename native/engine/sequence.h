@@ -44,8 +44,8 @@ struct Sequence {
   Client* client = nullptr;
   uint64_t arrival = 0;         // number of the request
   uint64_t waiting_since = 0;   // step
-  uint64_t n_steps_waited = 0;  // before that
-  int rank = 0;                 // of who goes first; fixed while it runs
+  uint64_t n_steps_waited = 0;  // before that, and while others went first
+  int rank = 0;                 // of who goes first
   bool is_restored = false;     // what is on disk of it has been read
   Sequence* leader = nullptr;   // computes a prefix of this one, which waits for it
   int64_t n_from_leader = 0;    // tokens of that prefix

@@ -1,6 +1,7 @@
 #include "engine/service.h"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <string>
 #include <utility>
@@ -21,6 +22,14 @@ RequestStats stats_of(const Sequence& sequence, double now) {
   stats.prefill_seconds = prompt_done - admitted;
   stats.decode_seconds = now - prompt_done;
   return stats;
+}
+
+void add_logprobs(Chunk& chunk, const StepResult& result, const sampling::Params& params) {
+  if (params.top_logprobs < 0) return;
+  for (size_t i = 0; i < result.tokens.size(); ++i) {
+    chunk.logprobs.push_back(result.choices[i].logprob);
+    chunk.top_logprobs.emplace_back(result.top_logprobs[i].begin(), result.top_logprobs[i].end());
+  }
 }
 
 kv::DiskCache* open_disk(kv::KvCache& cache, const model::Model& model,
@@ -51,7 +60,7 @@ void Service::serve(const std::function<bool()>& should_stop) {
   guess();
   publish();
   step(should_stop);
-  if (disk_ != nullptr) disk_->save(/*wait=*/false);
+  if (disk_ != nullptr) disk_->save();
   if (!scheduler_.is_empty()) return;
   scheduler_.check_integrity();
   last_step_end_ = 0;
@@ -164,6 +173,13 @@ void Service::deliver(StepResult& result, const SequenceShare& share, double ste
                       double step_end) {
   Sequence* sequence = result.sequence;
   if (result.is_hopeless) {
+    if (!result.tokens.empty()) {  // guessed ones before it
+      Chunk before;
+      before.n_prompt = sequence->n_prompt_shown;
+      before.tokens.assign(result.tokens.begin(), result.tokens.end());
+      add_logprobs(before, result, sequence->params);
+      sequence->channel->push(std::move(before));
+    }
     const auto error = std::make_exception_ptr(
         Error("no token has a finite logit at position " + std::to_string(sequence->tokens.size()) +
               "; the request's biases forbid every token, or the model file is damaged"));
@@ -180,11 +196,7 @@ void Service::deliver(StepResult& result, const SequenceShare& share, double ste
   if (sequence->request.profile)
     chunk.steps.back().calls.assign(profile_->calls().begin(), profile_->calls().end());
   chunk.tokens.assign(result.tokens.begin(), result.tokens.end());
-  if (sequence->params.top_logprobs >= 0)
-    for (size_t i = 0; i < result.tokens.size(); ++i) {
-      chunk.logprobs.push_back(result.choices[i].logprob);
-      chunk.top_logprobs.emplace_back(result.top_logprobs[i].begin(), result.top_logprobs[i].end());
-    }
+  add_logprobs(chunk, result, sequence->params);
   chunk.stats = stats_of(*sequence, step_end);
   const bool is_last = result.finish_reason != FinishReason::none;
   const auto channel = is_last ? end(sequence) : sequence->channel;
@@ -228,6 +240,19 @@ void Service::end_all(std::exception_ptr error) {
     else
       end(found)->fail(error);
   }
+}
+
+void Service::abandon(std::exception_ptr error) {
+  scheduler_.visit_while([&](Sequence& sequence) {
+    sequence.channel->fail(error);
+    n_ended_.fetch_add(1);
+    return true;
+  });
+}
+
+void Service::save_some() {
+  disk_->wait_for_disk(std::chrono::milliseconds(20));
+  disk_->save();
 }
 
 void Service::publish() {

@@ -31,8 +31,8 @@ class Service {
   bool is_idle() const { return scheduler_.is_empty(); }
   // Prefixes that are to be written to disk when there is time.
   bool has_unsaved() const { return disk_ != nullptr && disk_->has_marked(); }
-  // Writes one of them at least.
-  void save_one() { disk_->save(/*wait=*/true); }
+  // Writes some of them, as far as the disk follows within a moment.
+  void save_some();
   // Takes the sequence unless it throws.
   void take(std::unique_ptr<Sequence>&& sequence) { scheduler_.add(std::move(sequence)); }
   // Ends what nobody waits for any more and computes a step. should_stop: asked during the step,
@@ -40,6 +40,8 @@ class Service {
   void serve(const std::function<bool()>& should_stop);
   // Ends every sequence, with an error or, with nullptr, as cancelled.
   void end_all(std::exception_ptr error);
+  // Tells all callers of an error after which nothing here can be relied on.
+  void abandon(std::exception_ptr error);
 
   // Any thread may call these. n_accepted: requests that have not ended.
   EngineStats stats(int n_accepted) const;

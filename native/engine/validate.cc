@@ -35,7 +35,8 @@ void validate(const EngineOptions& options) {
           options.max_sequences, "1 to 4096");
   require(options.max_queue >= 0 && options.max_queue <= 1 << 20, "max_queue", options.max_queue,
           "0 to 1048576");
-  require_count("n_cached", options.n_cached, int64_t{0});
+  require(options.n_cached >= 0 && options.n_cached <= int64_t{1} << 40, "n_cached",
+          options.n_cached, "0 (as memory allows) to 2^40 tokens");
   require_count("prefix_disk_bytes", options.prefix_disk_bytes, int64_t{0});
   const auto names = devices();
   if (options.device != "auto" &&

@@ -1,6 +1,7 @@
 #include "kv/disk_cache.h"
 
 #include <algorithm>
+#include <new>
 
 #include "base/check.h"
 #include "kv/kv_cache.h"
@@ -52,11 +53,19 @@ void DiskCache::mark(int32_t leaf) {
   std::reverse(marked_.begin() + static_cast<std::ptrdiff_t>(first), marked_.end());
 }
 
-bool DiskCache::save(bool wait) {
+bool DiskCache::save() {
+  try {
+    return offer_marked();
+  } catch (const std::bad_alloc&) {
+    return false;  // another time
+  }
+}
+
+bool DiskCache::offer_marked() {
   const PrefixTree& tree = cache_.tree_;
-  if (wait && has_marked()) saver_.wait_for_room();
   for (; next_marked_ < marked_.size(); ++next_marked_) {
     const int32_t node = marked_[next_marked_];
+    // A page that has gone may have come back as another node, which is as good to save.
     if (!at(node).is_marked || !tree.has(node)) continue;
     const int32_t window = tree.window(node);
     if (!saver_.offer(key_of(tree.parent(node)), tree.tokens(node),
@@ -75,12 +84,23 @@ bool DiskCache::save(bool wait) {
 // --- Reading
 
 bool DiskCache::restore(std::span<const int32_t> tokens, int n_most) {
+  try {
+    return read_behind(tokens, n_most);
+  } catch (const std::bad_alloc&) {
+    return true;  // what could not be looked for is not there
+  }
+}
+
+bool DiskCache::read_behind(std::span<const int32_t> tokens, int n_most) {
   const PrefixTree& tree = cache_.tree_;
   cache_.match(tokens);
   // A prompt's last token is computed in any case.
   const int64_t n_wanted = std::ssize(tokens) - 1, n_whole = cache_.n_matched_ / kPageTokens;
   if (cache_.longest_resumable(cache_.path_, cache_.n_matched_) == n_wanted) return true;
-  if (!cache_.path_.empty()) cache_.tree_.touch(cache_.path_.back());
+  if (!cache_.path_.empty()) {
+    cache_.tree_.touch(cache_.path_.back());
+    read_windows(cache_.path_, cache_.n_matched_);
+  }
   int32_t parent =
       n_whole == 0 ? PrefixTree::kRoot : cache_.path_[static_cast<size_t>(n_whole - 1)];
   auto rest = tokens.subspan(static_cast<size_t>(n_whole * kPageTokens));
@@ -107,14 +127,11 @@ int32_t DiskCache::read_page(int32_t parent, const PageStore::Entry& entry,
   if (parent != PrefixTree::kRoot && !tree.has(parent)) return PrefixTree::kNone;
   const int32_t page = cache_.full_.take();
   const int32_t window = with_window ? cache_.window_.take() : PrefixTree::kNone;
-  const bool is_read = store_.load(entry, tokens, cache_.storage_.page(false, page),
-                                   with_window ? cache_.storage_.page(true, window) : nullptr);
-  if (!is_read) {
+  if (!load(entry, tokens, page, window)) {
     cache_.full_.give_back(page);
     if (with_window) cache_.window_.give_back(window);
     return PrefixTree::kNone;
   }
-  store_.touch(entry.parent, entry.key);
   tree.insert(page, parent, tokens.first(static_cast<size_t>(entry.n_matched)));
   ++cache_.n_idle_full_;
   if (with_window) {
@@ -124,6 +141,43 @@ int32_t DiskCache::read_page(int32_t parent, const PageStore::Entry& entry,
   at(page).n_saved = entry.n_matched;
   at(page).is_window_saved = entry.has_window;
   return page;
+}
+
+// The sliding layers of pages that are in memory without them, as far as work could go on behind
+// them.
+void DiskCache::read_windows(std::span<const int32_t> path, int64_t n_matched) {
+  PrefixTree& tree = cache_.tree_;
+  for (int64_t i = first_page_seen(n_matched); i < std::ssize(path); ++i) {
+    const int32_t node = path[static_cast<size_t>(i)];
+    if (tree.window(node) != PrefixTree::kNone) continue;
+    const auto entry = store_.find(key_of(tree.parent(node)), tree.tokens(node));
+    if (!entry || !entry->has_window || entry->n_matched < std::ssize(tree.tokens(node)) ||
+        !cache_.reclaim_windows(1))
+      return;
+    const int32_t window = cache_.window_.take();
+    if (!load(*entry, tree.tokens(node), PrefixTree::kNone, window)) {
+      cache_.window_.give_back(window);
+      return;
+    }
+    tree.set_window(node, window);
+    ++cache_.n_idle_windows_;
+    at(node).is_window_saved = true;
+  }
+}
+
+// kNone: that part is not wanted. Where memory for a file's name is short, the page is not there.
+bool DiskCache::load(const PageStore::Entry& entry, std::span<const int32_t> tokens, int32_t page,
+                     int32_t window) {
+  const KvStorage& storage = cache_.storage_;
+  try {
+    if (!store_.load(entry, tokens, page < 0 ? nullptr : storage.page(false, page),
+                     window < 0 ? nullptr : storage.page(true, window)))
+      return false;
+    store_.touch(entry.parent, entry.key);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 }  // namespace gptoss::kv

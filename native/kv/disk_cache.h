@@ -1,6 +1,7 @@
 // Prefixes on disk behind those in memory: what is to be written, and what can be read back.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,16 +16,18 @@ namespace gptoss::kv {
 
 class KvCache;
 
-// Belongs to one cache, whose pages it reads and fills.
+// Belongs to one cache, whose pages it reads and fills. Disk trouble is a warning, want of memory
+// for it nothing: what is not written or read is computed again.
 class DiskCache {
  public:
   DiskCache(KvCache& cache, const PageStore::Options& options);
 
   // The path to a node is to be written, as far as it is not on disk.
   void mark(int32_t leaf);
-  // Hands over what is marked, as far as the disk follows. False: something is left. wait: until
-  // there is room for one page more.
-  bool save(bool wait);
+  // Hands over what is marked, as far as the disk follows. False: something is left.
+  bool save();
+  // Waits until it would hand over a page, at most so long.
+  void wait_for_disk(std::chrono::milliseconds most) { saver_.wait_for_room(most); }
   bool has_marked() const { return next_marked_ < marked_.size(); }
   // The node is no more.
   void forget(int32_t node) { at(node) = {}; }
@@ -46,6 +49,11 @@ class DiskCache {
   Node& at(int32_t node) { return nodes_[static_cast<size_t>(node)]; }
   PrefixKey key_of(int32_t node);
   bool is_saved(int32_t node) const;
+  bool offer_marked();
+  bool read_behind(std::span<const int32_t> tokens, int n_most);
+  void read_windows(std::span<const int32_t> path, int64_t n_matched);
+  bool load(const PageStore::Entry& entry, std::span<const int32_t> tokens, int32_t page,
+            int32_t window);
   int32_t read_page(int32_t parent, const PageStore::Entry& entry, std::span<const int32_t> tokens);
 
   KvCache& cache_;

@@ -17,11 +17,6 @@ int32_t checked_page_count(int64_t n_pages) {
   return static_cast<int32_t>(n_pages);
 }
 
-// The page of the first position that a token at `position` sees in a sliding layer.
-int64_t first_page_seen(int64_t position) {
-  return std::max<int64_t>(0, position - (kWindow - 1)) / kPageTokens;
-}
-
 // A running sequence holds the window (at most 3 pages, unaligned) and the tokens of its share of
 // the step. For prefixes there are pages besides, for the ends of some prompts and answers.
 int64_t n_least_window_pages(const KvCache::Size& size) {
@@ -52,6 +47,10 @@ std::span<const int32_t> tokens_of_page(std::span<const int32_t> tokens, int64_t
 
 }  // namespace
 
+int64_t first_page_seen(int64_t position) {
+  return std::max<int64_t>(0, position - (kWindow - 1)) / kPageTokens;
+}
+
 int64_t n_pages_for(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
 size_t bytes_per_token(const KvShape& shape, bool keeps_prefixes) {
@@ -66,7 +65,12 @@ size_t window_bytes(const KvShape& shape, const KvCache::Size& size) {
 }
 
 PageTable::~PageTable() {
-  if (cache != nullptr) cache->release(*this);
+  if (cache == nullptr) return;
+  try {
+    cache->release(*this);
+  } catch (const InternalError&) {
+    // The cache is broken, and whoever found that has said so.
+  }
 }
 
 KvCache::KvCache(const KvShape& shape, const Size& size)
@@ -88,13 +92,16 @@ void KvCache::keep_on_disk(const std::string& folder, const std::string& identit
                                                          .max_bytes = max_bytes});
 }
 
-void KvCache::save(const PageTable& table) {
-  if (disk_ == nullptr || table.full.empty()) return;
+// The last page of the table that is a node of the tree.
+int32_t KvCache::last_node(const PageTable& table) const {
   const auto n_whole = static_cast<size_t>(table.n_in_tree);
-  if (n_whole < table.full.size() && tree_.has(table.full[n_whole]))
-    disk_->mark(table.full[n_whole]);
-  else if (n_whole > 0)
-    disk_->mark(table.full[n_whole - 1]);
+  if (n_whole < table.full.size() && tree_.has(table.full[n_whole])) return table.full[n_whole];
+  return n_whole > 0 ? table.full[n_whole - 1] : kNone;
+}
+
+void KvCache::save(const PageTable& table) {
+  if (disk_ == nullptr) return;
+  if (const int32_t last = last_node(table); last != kNone) disk_->mark(last);
 }
 
 // --- Going on from a prefix
@@ -234,7 +241,6 @@ void KvCache::keep_page(PageTable& table, int64_t index, std::span<const int32_t
   }
   const int32_t window = table.window[i];
   if (with_window && window != kNone && tree_.window(page) == kNone) {
-    if (tree_.node_of_window(window) != kNone) return;  // of a page begun that another has finished
     tree_.set_window(page, window);
     window_.share(window);
   }
@@ -275,7 +281,7 @@ void KvCache::free_behind_window(PageTable& table, int64_t next_position) {
 }
 
 void KvCache::release(PageTable& table) {
-  if (table.n_in_tree > 0) tree_.touch(table.full[static_cast<size_t>(table.n_in_tree - 1)]);
+  if (const int32_t last = last_node(table); last != kNone) tree_.touch(last);
   for (const int32_t page : table.full) drop(full_, page);
   for (const int32_t page : table.window)
     if (page != kNone) drop(window_, page);

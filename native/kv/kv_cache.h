@@ -93,6 +93,7 @@ class KvCache {
 
   int64_t longest_resumable(std::span<const int32_t> path, int64_t limit) const;
   void match(std::span<const int32_t> tokens) const;
+  int32_t last_node(const PageTable& table) const;
   void keep_page(PageTable& table, int64_t index, std::span<const int32_t> tokens,
                  bool with_window);
   bool reclaim_full(int32_t n_wanted);
@@ -111,6 +112,9 @@ class KvCache {
   mutable std::vector<int32_t> path_;             // scratch: nodes of the prefix last matched
   mutable int64_t n_matched_ = 0;                 // of its tokens
 };
+
+// The page of the first position that a token at `position` sees in a sliding layer.
+int64_t first_page_seen(int64_t position);
 
 // Pages that hold n tokens.
 int64_t n_pages_for(int64_t n_tokens);

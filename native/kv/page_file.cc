@@ -129,7 +129,8 @@ bool read_page(const PageFile& page, const PageFormat& format, std::byte* full, 
   const auto read_part = [&](std::byte* part, size_t n_bytes, uint64_t offset, uint64_t expected) {
     return read_at(page.file.get(), part, n_bytes, offset) && checksum({part, n_bytes}) == expected;
   };
-  return read_part(full, format.full_bytes, kPayloadOffset, page.header.full_checksum) &&
+  return (full == nullptr ||
+          read_part(full, format.full_bytes, kPayloadOffset, page.header.full_checksum)) &&
          (window == nullptr ||
           read_part(window, format.window_bytes, kPayloadOffset + format.full_bytes,
                     page.header.window_checksum));

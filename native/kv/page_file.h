@@ -56,8 +56,8 @@ bool is_page_name(const std::string& name);
 // Opens a page and checks all but K and V. folder: an open descriptor. Gone: also what may not be
 // opened.
 PageState open_page(int folder, const std::string& name, const PageFormat& format, PageFile& page);
-// K and V of a page that was opened: full: (full_bytes); window: (window_bytes) or nullptr if not
-// wanted; the page has what is wanted. False if they are damaged.
+// K and V of a page that was opened: full: (full_bytes), window: (window_bytes), each nullptr if
+// not wanted; the page has what is wanted. False if they are damaged.
 bool read_page(const PageFile& page, const PageFormat& format, std::byte* full, std::byte* window);
 
 inline constexpr char kDraftSuffix[] = ".draft";  // of files that are being written

@@ -44,9 +44,9 @@ bool PageSaver::offer(const PrefixKey& parent, std::span<const int32_t> tokens,
   return true;
 }
 
-void PageSaver::wait_for_room() {
+void PageSaver::wait_for_room(std::chrono::milliseconds most) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return n_taken_ - n_written_ < kSlots; });
+  changed_.wait_for(lock, most, [this] { return n_taken_ - n_written_ < kSlots; });
 }
 
 void PageSaver::work() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -27,8 +28,8 @@ class PageSaver {
   // as it can hold are still to be written.
   bool offer(const PrefixKey& parent, std::span<const int32_t> tokens, const std::byte* full,
              const std::byte* window);
-  // Waits until `offer` would take one.
-  void wait_for_room();
+  // Waits until `offer` would take one, at most so long.
+  void wait_for_room(std::chrono::milliseconds most);
 
  private:
   static constexpr int kSlots = 4;

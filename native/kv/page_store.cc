@@ -15,6 +15,8 @@
 namespace gptoss::kv {
 namespace {
 
+// Where prompts part in many ways, some of the ways are looked at: 6 us each.
+constexpr int kMostSiblings = 256;
 constexpr size_t kMostWarnings = 16;  // in the life of a store
 // What is removed beyond what must be, so that not every save has to look at all pages.
 constexpr uint64_t kSlack = 16;  // max_bytes / kSlack
@@ -82,9 +84,11 @@ std::optional<PageStore::Entry> PageStore::find(const PrefixKey& parent,
   consider(exact);
   if (!is_best()) {
     const std::string beginning = hex(parent) + '-';
+    int n_left = kMostSiblings;
     for (const std::string& name : names_in(bucket)) {
-      if (name.starts_with(beginning) && is_page_name(name) && name != exact) consider(name);
-      if (is_best()) break;
+      if (!name.starts_with(beginning) || !is_page_name(name) || name == exact) continue;
+      consider(name);
+      if (is_best() || --n_left == 0) break;
     }
   }
   if (best.n_matched == 0) return std::nullopt;

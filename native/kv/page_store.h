@@ -43,8 +43,8 @@ class PageStore {
   // The page behind `parent` that agrees with most of the leading `tokens` (what follows the parent
   // in a prompt; any length); of such pages one with a window part, if there is one.
   std::optional<Entry> find(const PrefixKey& parent, std::span<const int32_t> tokens);
-  // Reads a page that find() found for these tokens. full: (full_bytes); window: (window_bytes), or
-  // nullptr if not wanted. False if it is gone or damaged, and then they may hold anything.
+  // Reads a page that find() found for these tokens. full: (full_bytes); window: (window_bytes);
+  // each nullptr if not wanted. False if it is gone or damaged, and then they may hold anything.
   bool load(const Entry& entry, std::span<const int32_t> tokens, std::byte* full,
             std::byte* window);
   // Keeps a page of 1 to 64 tokens, for which nothing is to be done if it is there with all its

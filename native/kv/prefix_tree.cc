@@ -24,7 +24,8 @@ PrefixTree::Match PrefixTree::best_child(int32_t parent, std::span<const int32_t
   Match best;
   for (int32_t child = first_child(parent); child != kNone; child = at(child).next) {
     const int n = n_agreeing(tokens(child), wanted);
-    if (n > best.n_tokens || (n > 0 && n == best.n_tokens && window(best.node) == kNone))
+    if (n > best.n_tokens ||
+        (n > 0 && n == best.n_tokens && window(best.node) == kNone && window(child) != kNone))
       best = {child, n};
   }
   return best;

@@ -1,5 +1,8 @@
 // What K and V of a prompt depend on, as a short text: other weights, another identity.
 #include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
 #include <string>
 #include <variant>
 
@@ -11,11 +14,18 @@ namespace {
 
 constexpr size_t kLooked = size_t{64} << 10;  // bytes of a tensor's beginning, and of its middle
 
+template <typename T>
+std::string exact(T value) {
+  std::ostringstream text;
+  text << std::setprecision(17) << value;
+  return text.str();
+}
+
 std::string text_of(const gguf::Value& value) {
   return std::visit(
       [](const auto& held) -> std::string {
         if constexpr (std::is_arithmetic_v<std::decay_t<decltype(held)>>)
-          return std::to_string(held);
+          return exact(held);
         else
           return "";  // names and vocabularies change no number
       },
@@ -37,6 +47,13 @@ std::string Model::identity() const {
     for (const uint64_t size : tensor.shape) all += ' ' + std::to_string(size);
     all += ' ' + std::to_string(sample(tensor.data, 0)) + ' ' +
            std::to_string(sample(tensor.data, tensor.data.size() / 2)) + '\n';
+  }
+  // Of a large tensor that is not all: a file that was written again is another one.
+  for (const std::string& path : file_.paths()) {
+    std::error_code ignored;
+    const auto written = std::filesystem::last_write_time(path, ignored);
+    all += std::to_string(std::filesystem::file_size(path, ignored)) + ' ' +
+           std::to_string(written.time_since_epoch().count()) + '\n';
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(all.data());
   const kv::KvShape shape = kv_shape();

@@ -198,6 +198,14 @@ TEST(guesses_change_nothing) {
     CHECK(together(engine, guessed) == expected());
   }
   CHECK(engine.stats().n_accepted_tokens > 20);
+  // What is accepted saves steps.
+  Request guessed = requests()[0];
+  guessed.prediction = expected()[0].tokens;
+  const EngineStats before = engine.stats();
+  CHECK(collect(*engine.submit(guessed)) == expected()[0]);
+  const EngineStats after = engine.stats();
+  CHECK_EQ(after.n_steps - before.n_steps,
+           1 + 39 - (after.n_accepted_tokens - before.n_accepted_tokens));
 }
 
 TEST(stop_tokens_and_limits_hold_within_a_guess) {

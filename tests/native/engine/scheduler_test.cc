@@ -137,6 +137,42 @@ TEST(who_waits_long_comes_before_higher_priorities) {
   CHECK_EQ(trace.step(), "1:1");  // its rank is 2 by now
 }
 
+TEST(a_prompt_that_others_pass_gets_its_turn) {
+  Trace trace(400, 64, 3);
+  Sequence* low = trace.add(4000, 1 << 20, "low");
+  std::vector<Sequence*> others;
+  for (int i = 0; low->n_computed < 4000; ++i) {
+    CHECK(i < 8 * static_cast<int>(Scheduler::kStepsPerRank));
+    while (others.size() < 2) others.push_back(trace.add(200, 200, "high", 1));
+    trace.step();
+    std::erase_if(others, [&](Sequence* other) {
+      const bool is_done = other->n_computed == 200;
+      if (is_done) trace.scheduler.remove(other);
+      return is_done;
+    });
+  }
+}
+
+TEST(drafts_leave_room_for_streams_and_prompts) {
+  Trace trace(100, 8, 3);
+  Sequence* first = trace.add(2);
+  trace.add(2);
+  CHECK_EQ(trace.step(), "0:2 1:2");
+  const auto draft = [&] {
+    first->drafted.assign(15, 0);
+    first->n_to_check = 15;
+  };
+  draft();
+  CHECK_EQ(trace.step(), "0:1+6 1:1");
+  trace.add(10);
+  draft();
+  CHECK_EQ(trace.step(), "0:1+2 1:1 2:4");
+  // Whoever gives way takes no draft along.
+  draft();
+  while (first->stats.n_preempted == 0) CHECK(trace.scheduler.preempt_last());
+  CHECK_EQ(first->n_to_check, 0);
+}
+
 TEST(requests_wait_for_who_computes_their_prefix) {
   Trace trace(100, 100, 4);
   Request request{.prompt = std::vector<int32_t>(250)};

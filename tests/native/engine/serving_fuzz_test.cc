@@ -48,7 +48,10 @@ class World {
       if (pick(40) == 0) scheduler_.preempt_last();
       if (pick(500) == 0) cache_.forget_prefixes();
       step();
-      if (kv::DiskCache* disk = cache_.disk()) disk->save(/*wait=*/pick(10) == 0);
+      if (kv::DiskCache* disk = cache_.disk()) {
+        if (pick(10) == 0) disk->wait_for_disk(std::chrono::milliseconds(1));
+        disk->save();
+      }
       if (i % 64 == 0) scheduler_.check_integrity();
     }
     // Everything ends once nothing new comes.

@@ -80,6 +80,27 @@ TEST(sliding_pages_are_freed_exactly_behind_the_window) {
   cache.check_integrity({});
 }
 
+TEST(who_ended_first_goes_first) {
+  KvCache cache(kShape, {64 * 4, 2, 64 * 4});
+  const std::vector<int32_t> one(100, 1), two(100, 2);
+  const int64_t end[] = {100};
+  {
+    PageTable first;
+    CHECK(cache.extend(first, 100));
+    cache.keep(first, one, end);
+    PageTable second;
+    CHECK(cache.extend(second, 100));
+    cache.keep(second, two, end);
+    cache.release(second);
+  }
+  PageTable other;
+  CHECK(cache.extend(other, 10));  // for which a page of the second goes
+  cache.release(other);
+  CHECK_EQ(cache.n_resumable(one), int64_t{99});
+  CHECK_EQ(cache.n_resumable(two), int64_t{64});
+  cache.check_integrity({});
+}
+
 TEST(the_window_group_never_runs_out_first) {
   // Several sequences with random shares of steps, until the full pages are gone.
   std::mt19937 random(1);
