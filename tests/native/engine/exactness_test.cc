@@ -1,4 +1,8 @@
 // Whatever the engine does to be fast, a request gives the same tokens and logprobs, to the bit.
+//
+// These tests are about numbers, and ThreadSanitizer makes the kernels some fifty times slower:
+// they are left to the other builds. engine_test.cc and serving_fuzz_test.cc have threads enough.
+#if !defined(__SANITIZE_THREAD__)
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -279,3 +283,4 @@ TEST(a_timeout_ends_a_request_as_it_is) {
   for (; reason == FinishReason::none;) reason = completion->next_chunk(30s)->finish_reason;
   CHECK(reason == FinishReason::timeout);
 }
+#endif

@@ -180,7 +180,11 @@ class World {
 }  // namespace
 
 TEST(no_page_is_lost_or_shared_writable_and_every_request_ends) {
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr int n_steps = 100000;
+#else
   constexpr int n_steps = testing::kThreadSanitizer ? 10000 : 1000000;
+#endif
   constexpr int kStepsOfOne = 2000;
   int64_t n_ended = 0, n_cached = 0, n_accepted = 0;
   uint64_t longest_wait = 0;
